@@ -1,0 +1,46 @@
+# All set-up goes through here: `make quickstart` runs the main job, `make test` the tests. Needs Python 3.11 or newer and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CORES := $(shell nproc 2>/dev/null || echo 2)
+
+export OMP_WAIT_POLICY ?= passive
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: quickstart test install install-dev format check bench clean
+
+quickstart: install
+	$(BIN)/pgmel quickstart --out runs/quickstart
+
+test: install-dev
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
+
+# torch first and exactly: any other order lets another package pull another build.
+install: $(VENV)/installed
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --constraint constraints.txt --editable '.[offline]'
+	touch $@
+
+install-dev: $(VENV)/installed-dev
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+format: install-dev
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+check: install-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+bench: install-dev
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

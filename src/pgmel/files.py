@@ -1,0 +1,160 @@
+"""Write files so that an interruption leaves the old one or the new one, and read JSON with errors that say where."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pgmel.errors import DataError
+
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "encode_json",
+    "hash_bytes",
+    "hash_json",
+    "read_json",
+    "read_jsonl",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; when the block ends well it replaces ``path``, else it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o666 & ~mask)  # mkstemp makes files private; a result should have the user's usual mode
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``path``; when the block ends well it takes ``path``'s place, else it is removed.
+
+    The old folder is moved aside before the new one comes, so between the two moves ``path`` is absent for an instant, never mixed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    old = part.with_suffix(".old")
+    try:
+        yield part
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o777 & ~mask)
+        if path.exists():
+            path.rename(old)
+        try:
+            part.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    with atomic_path(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_bytes(path, content.encode())
+
+
+def encode_json(value: Any) -> bytes:
+    """Encode to indented JSON that ends in a newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_bytes(path, encode_json(value))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: If the file is missing, unreadable or not JSON; names the line of the fault.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("the file does not exist", path) from None
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not valid JSON ({error})", path, _place(content, str(error))) from None
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield line number (from 1) and value of every non-empty line; a line that is not JSON comes as the ``DataError`` to raise or count.
+
+    Raises:
+        DataError: If the file is missing or unreadable.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise DataError("the file does not exist", path) from None
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")  # editors on Windows open a file with a byte-order mark
+            if not line.strip():
+                continue
+            try:
+                yield number, msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield number, DataError(f"not valid JSON ({error})", path, f"line {number}")
+
+
+def hash_bytes(*parts: bytes) -> str:
+    """Return a 128-bit hexadecimal digest of the parts; their borders count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """Return a digest of a JSON-like value that does not depend on the order of keys."""
+    return hash_bytes(msgspec.json.encode(value, order="deterministic"))
+
+
+def _place(content: bytes, message: str) -> str | None:
+    """Turn msgspec's "byte 123" into a line number."""
+    words = message.replace(")", " ").split()
+    if "byte" in words[:-1]:
+        offset = words[words.index("byte") + 1]
+        if offset.isdigit():
+            return f"line {content[: int(offset)].count(10) + 1}"
+    return None

@@ -1,0 +1,1 @@
+"""Ways to reach pgmel from outside: they translate, they decide nothing."""

@@ -1,0 +1,105 @@
+"""The command line: commands translate arguments into calls and results into text; errors end in a message and an exit code."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from pgmel.errors import PgmelError
+from pgmel.version import __version__
+
+__all__ = ["app", "main"]
+
+# Before torch is imported: threads that spin while they wait slow a shared machine down tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+EXIT_CODES = """Exit codes: 0 done; 1 unexpected fault (a bug: please report it with --debug); 2 wrong settings or usage; 3 faulty data;
+4 damaged or unfitting knowledge base, index, bundle or checkpoint; 5 missing encoder or package; 130 interrupted (run again to go on)."""
+
+app = typer.Typer(
+    name="pgmel",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Link mentions in text with pictures to the entities of a knowledge base.",
+    epilog=EXIT_CODES,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pgmel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and detailed messages.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")] = False,  # noqa: ARG001
+) -> None:
+    """Set up messages; all of them go to standard error, results to standard output."""
+    level = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
+    handler = _Messages()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s" if debug else "%(message)s"))
+    logger = logging.getLogger("pgmel")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+class _Messages(logging.Handler):
+    """Print messages through rich, so that they do not tear a running progress bar apart."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        Console(stderr=True, soft_wrap=True).print(self.format(record), style=style, markup=False, highlight=False)
+
+
+def _register() -> None:
+    from pgmel.interfaces.commands import data, evaluate, index, link, quickstart, settings, train
+
+    app.command("quickstart", epilog="Example: pgmel quickstart --out runs/quickstart")(quickstart.quickstart)
+    app.add_typer(data.app, name="data")
+    app.command("train", epilog=train.EPILOG)(train.train)
+    app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+    app.command("index", epilog=index.EPILOG)(index.index)
+    app.command("link", epilog=link.EPILOG)(link.link)
+    app.command("settings", epilog="Example: pgmel settings training")(settings.settings)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line; leave with the code that the error, if any, carries."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except PgmelError as error:
+        if debug:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has left (`| head`); nothing is left to say to it.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]Unexpected fault:[/bold red] {escape(type(error).__name__)}: {escape(str(error))}\n"
+            "This is a bug in pgmel. Run the command again with --debug (pgmel --debug COMMAND ...) and report what it prints.",
+            highlight=False,
+        )
+        sys.exit(1)

@@ -1,0 +1,6 @@
+"""The store of entities: one SQLite file, addressed by integer row inside and by id outside."""
+
+from pgmel.kb.schema import SCHEMA_VERSION
+from pgmel.kb.store import KnowledgeBase
+
+__all__ = ["SCHEMA_VERSION", "KnowledgeBase"]

@@ -1,0 +1,222 @@
+"""The bundle: one folder with all that linking needs.
+
+```
+bundle/
+  card.json       data, settings, scores, versions, encoders, decision; sizes and digests of the other files
+  model/          projection and discriminator
+  kb/kb.sqlite    the entities
+  index/          their vectors
+```
+"""
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pgmel.errors import BundleError, DataError, PgmelError
+from pgmel.files import atomic_folder, encode_json, hash_json, read_json
+from pgmel.index import EntityIndex
+from pgmel.kb import KnowledgeBase
+from pgmel.linking.decision import Decision
+from pgmel.linking.encoders import with_absolute_folders
+from pgmel.records import Entity
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "INDEX",
+    "KB_FILE",
+    "MODEL",
+    "StoredModel",
+    "bundle_identity",
+    "check_bundle",
+    "read_card",
+    "write_bundle",
+]
+
+FORMAT: Final = "pgmel-bundle"
+FORMAT_VERSION: Final = 1
+
+CARD: Final = "card.json"
+MODEL: Final = "model"
+KB_FILE: Final = "kb/kb.sqlite"
+INDEX: Final = "index"
+
+_REQUIRED: Final = ("data", "settings", "scores", "encoders", "decision")
+_PACKAGES: Final = ("pgmel", "torch", "numpy", "transformers", "faiss-cpu", "safetensors")
+
+
+class StoredModel(Protocol):
+    """What a bundle asks of the model."""
+
+    @property
+    def dim(self) -> int:
+        """Length of its vectors."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder."""
+        ...
+
+
+def write_bundle(
+    folder: Path,
+    kb: KnowledgeBase | Iterable[Entity],
+    model: StoredModel,
+    index: EntityIndex,
+    card: Mapping[str, Any],
+    image_root: Path | None = None,
+) -> None:
+    """Write a bundle atomically; an old bundle of that name is replaced when all is written.
+
+    Args:
+        folder: Where; absent, empty, or an older bundle.
+        kb: The KB to copy, or its entities in the order of the index's rows.
+        model: The trained model.
+        index: Vectors of the entities.
+        card: JSON-like values with at least ``data``, ``settings`` (with ``features``), ``scores``, ``encoders`` and ``decision`` (a
+            ``Decision``, its values, or None); versions, sizes and digests are added.
+        image_root: Folder that picture paths are stored relative to, where ``kb`` is given as entities.
+
+    Raises:
+        BundleError: If the folder holds something else, or cannot be written, or the card lacks a part.
+        IndexFileError: If index, KB and model do not fit together.
+        DataError: If an entity breaks a rule of the KB.
+    """
+    missing = [key for key in _REQUIRED if key not in card]
+    if missing:
+        raise BundleError(f"the card of the bundle {folder} lacks {', '.join(missing)}")
+    _check_replaceable(folder)
+    try:
+        with atomic_folder(folder) as part:
+            kb_path = part / KB_FILE
+            kb_path.parent.mkdir()
+            if isinstance(kb, KnowledgeBase):
+                shutil.copyfile(kb.path, kb_path)
+            else:
+                KnowledgeBase.create(kb_path, kb, image_root).close()
+            with KnowledgeBase.open(kb_path) as stored:
+                index.check_fits(stored.num_rows, model.dim, stored.fingerprint)
+                about_kb = {"entities": len(stored), "fingerprint": stored.fingerprint}
+                index.save(part / INDEX, stored.fingerprint)
+            model.save(part / MODEL)
+            files = {name: {"bytes": (part / name).stat().st_size, "digest": _digest(part / name)} for name in _file_names(part)}
+            decision = card["decision"].to_dict() if isinstance(card["decision"], Decision) else card["decision"]
+            settings = with_absolute_folders(card["settings"])
+            added = {"format": FORMAT, "format_version": FORMAT_VERSION, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+            about = {"versions": _versions(), "kb": about_kb, "index": index.describe(), "files": files}
+            (part / CARD).write_bytes(encode_json({**added, **card, "settings": settings, "decision": decision, **about}))
+    except OSError as error:
+        raise BundleError(f"the bundle {folder} cannot be written: {error}") from None
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read a bundle's card.
+
+    Raises:
+        BundleError: If the folder is missing, no bundle, damaged, or of another format version.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"the bundle {folder} does not exist; `pgmel train` writes one, or check the path")
+    if not (folder / CARD).exists():
+        raise BundleError(f"{folder} is not a bundle: it has no {CARD}; name the folder that `pgmel train` wrote")
+    try:
+        card = read_json(folder / CARD)
+    except DataError as error:
+        raise BundleError(f"the bundle {folder} is damaged: {error}; copy or build it again") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise BundleError(f"{folder} is not a bundle of pgmel: its {CARD} is about something else")
+    if card.get("format_version") != FORMAT_VERSION:
+        raise BundleError(
+            f"the bundle {folder} has format version {card.get('format_version')}, this pgmel reads version {FORMAT_VERSION}; "
+            "build it again, or use the pgmel that wrote it"
+        )
+    missing = [key for key in (*_REQUIRED, "files") if key not in card]
+    if missing:
+        raise BundleError(f"the bundle {folder} is damaged: its {CARD} lacks {', '.join(missing)}; copy or build it again")
+    return card
+
+
+def bundle_identity(folder: Path) -> str:
+    """Return a digest that is the same for copies of a bundle and differs between any two bundles.
+
+    Raises:
+        BundleError: If the card cannot be read.
+    """
+    return hash_json(read_card(folder))
+
+
+def check_bundle(folder: Path) -> list[str]:
+    """Read a whole bundle and say what is wrong with it.
+
+    Returns:
+        One sentence for each fault; empty if there is none.
+    """
+    try:
+        card = read_card(folder)
+    except BundleError as error:
+        return [str(error)]
+    faults = list(_wrong_files(folder, card["files"]))
+    return faults or list(_wrong_parts(folder, card))
+
+
+def _wrong_files(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
+    for name, expected in files.items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size != expected["bytes"]:
+                yield f"{path} has {size:,} bytes, {expected['bytes']:,} were written; copy or build the bundle again"
+            elif _digest(path) != expected["digest"]:
+                yield f"{path} is not the file that was written; copy or build the bundle again"
+        except FileNotFoundError:
+            yield f"{path} is missing; copy or build the bundle again"
+        except OSError as error:
+            yield f"{path} cannot be read: {error.strerror}"
+
+
+def _wrong_parts(folder: Path, card: Mapping[str, Any]) -> Iterator[str]:
+    from pgmel.models import Embedder
+
+    try:
+        with KnowledgeBase.open(folder / KB_FILE) as kb:
+            yield from kb.check()
+            dim = Embedder.load(folder / MODEL).dim
+            EntityIndex.load(folder / INDEX, verify=True).check_fits(kb.num_rows, dim, kb.fingerprint)
+            if card["decision"] is not None:
+                Decision.from_dict(card["decision"])
+    except PgmelError as error:
+        yield str(error)
+
+
+def _check_replaceable(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is a file; name a folder for the bundle")
+    if any(folder.iterdir()) and not (folder / CARD).is_file():
+        raise BundleError(f"{folder} is not empty and no bundle; it will not be replaced: name another folder")
+
+
+def _file_names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

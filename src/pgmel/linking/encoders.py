@@ -1,0 +1,79 @@
+"""Get the encoders that a bundle was made with, and notice when they are others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pgmel.errors import BundleError, EncoderError, SettingError
+from pgmel.features import Encoders
+from pgmel.features.loading import BUILT_IN_IMAGE, BUILT_IN_TEXT
+from pgmel.settings import FeatureSettings, settings_from
+
+__all__ = ["load_encoders", "with_absolute_folders"]
+
+_NAMED: Final = ("text_encoder", "image_encoder")
+
+
+def load_encoders(
+    card: Mapping[str, Any], folder: Path, device: str = "cpu", text_encoder: str | None = None, image_encoder: str | None = None
+) -> Encoders:
+    """Load the encoders that a bundle's card names.
+
+    What they compute is not cached on disk: a linker may see any number of mentions, each once.
+
+    Args:
+        card: The bundle's card.
+        folder: The bundle, for messages.
+        device: Where they run.
+        text_encoder: Where the text encoder is now, if not where the card says.
+        image_encoder: Where the image encoder is now, if not where the card says.
+
+    Raises:
+        BundleError: If the card does not say which encoders.
+        EncoderError: If they cannot be had, or are others than those the bundle was made with.
+        MissingExtraError: If an encoder's package is not installed.
+    """
+    named = _feature_settings(card, folder)
+    try:
+        encoders = Encoders.load(
+            text_encoder=text_encoder or named.text_encoder,
+            image_encoder=image_encoder or named.image_encoder,
+            revision=named.revision,
+            pooling=named.pooling,
+            max_tokens=named.max_tokens,
+            lexical_dim=named.lexical_dim,
+            batch_size=named.batch_size,
+            device=device,
+            use_cache=False,
+        )
+    except EncoderError as error:
+        cure = "If the encoder moved, say where it is with text_encoder or image_encoder (--text-encoder, --image-encoder)"
+        raise EncoderError(f"the bundle {folder} needs the encoders it was made with: {error}. {cure}") from None
+    differences = encoders.differences(card["encoders"]) if isinstance(card["encoders"], Mapping) else ["the card does not describe them"]
+    if differences:
+        listed = "\n".join(f"  - {difference}" for difference in differences)
+        cure = "Restore the encoders, or build the bundle again with the present ones"
+        raise EncoderError(f"the encoders are not those the bundle {folder} was made with:\n{listed}\n{cure}")
+    return encoders
+
+
+def with_absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which an encoder's folder is named by its absolute path, so that it is found from any working folder."""
+    features = dict(settings.get("features", {}))
+    for key in _NAMED:
+        name = features.get(key)
+        built_in = name in BUILT_IN_TEXT or name in BUILT_IN_IMAGE
+        if isinstance(name, str) and not built_in and Path(name).expanduser().is_dir():
+            features[key] = str(Path(name).expanduser().absolute())
+    return {**settings, "features": features}
+
+
+def _feature_settings(card: Mapping[str, Any], folder: Path) -> FeatureSettings:
+    features = card["settings"].get("features") if isinstance(card["settings"], Mapping) else None
+    if not isinstance(features, Mapping) or any(key not in features for key in _NAMED):
+        raise BundleError(f"the card of the bundle {folder} does not name its encoders (settings.features); build the bundle again")
+    known = {key: value for key, value in features.items() if key in FeatureSettings.model_fields}
+    try:
+        return settings_from({"features": known}).features
+    except SettingError as error:
+        raise BundleError(f"the card of the bundle {folder} is damaged: {error}") from None

@@ -1,0 +1,184 @@
+"""Fixed projection of the encoders' channels to the inputs of the towers, fitted once on the KB and the training mentions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from scipy import sparse
+
+from pgmel.errors import SettingError
+from pgmel.features import Features
+from pgmel.models.batch import Modalities
+
+__all__ = ["Projection", "fit_projection"]
+
+TEXT_CHANNELS = ("name", "context", "lexical")
+CHUNK = 16_384
+
+
+@final
+@dataclass(frozen=True)
+class Projection:
+    """Linear maps, one per channel, into one text input and one image input.
+
+    The text input is the PCA (without centring, so that dot products stay) of the unit-length channels laid side by side, each weighted
+    by the square root of its weight: the dot product of two inputs is the weighted mean of the channels' similarities, as far as
+    the kept dimensions carry it. The image input is the unit-length PCA of the centred picture vectors: centred, so that two unrelated
+    pictures have similarity 0, which is what a missing picture counts as.
+
+    Attributes:
+        text_maps: Channel name to (dim_channel, dim_text) matrix.
+        image_mean: (dim_channel,) mean of the KB's picture vectors; empty without pictures.
+        image_map: (dim_channel, dim_image) matrix; empty without pictures.
+        text_share: Share of the text in the zero-shot similarity, 0 to 1.
+        variance_kept: Share of the text inputs' squared length that the kept dimensions carry.
+    """
+
+    text_maps: Mapping[str, Float32[np.ndarray, "dim_channel dim_text"]]
+    image_mean: Float32[np.ndarray, "dim_channel"]
+    image_map: Float32[np.ndarray, "dim_channel dim_image"]
+    text_share: float
+    variance_kept: float
+
+    @property
+    def dim_text(self) -> int:
+        """Columns of the text input, 0 for none."""
+        return next((matrix.shape[1] for matrix in self.text_maps.values()), 0)
+
+    @property
+    def dim_image(self) -> int:
+        """Columns of the image input, 0 for none."""
+        return int(self.image_map.shape[1])
+
+    def __call__(self, features: Features) -> Modalities:
+        """Project one side's features; rows come out in the same order."""
+        rows = len(features)
+        text = np.zeros((rows, self.dim_text), np.float32)
+        image = np.zeros((rows, self.dim_image), np.float32)
+        has_text = np.zeros(rows, bool)
+        has_image = np.zeros(rows, bool)
+        for start in range(0, rows, CHUNK):
+            part = slice(start, start + CHUNK)
+            for channel, matrix in self.text_maps.items():
+                text[part] += _rows(features.channels[channel], part) @ matrix
+                has_text[part] |= features.present[channel][part]
+            if self.dim_image:
+                has_image[part] = features.present["image"][part]
+                centred = _rows(features.channels["image"], part) - self.image_mean
+                image[part] = _unit(centred @ self.image_map) * has_image[part, None]
+        return Modalities.from_numpy(text, image, has_text, has_image)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return what has to be stored, as tensors."""
+        arrays = {f"text.{name}": matrix for name, matrix in self.text_maps.items()}
+        arrays |= {"image.mean": self.image_mean, "image.map": self.image_map}
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor], text_share: float, variance_kept: float) -> "Projection":
+        """Rebuild from stored tensors."""
+        maps = {name.removeprefix("text."): tensor.numpy() for name, tensor in tensors.items() if name.startswith("text.")}
+        ordered = {name: maps[name] for name in TEXT_CHANNELS if name in maps}
+        return cls(ordered, tensors["image.mean"].numpy(), tensors["image.map"].numpy(), text_share, variance_kept)
+
+
+def fit_projection(
+    sides: Sequence[Features],
+    weights: Mapping[str, float],
+    dim_text: int,
+    dim_image: int,
+    lexical_rank: int,
+    whitening: float,
+    seed: int,
+) -> Projection:
+    """Fit the projection on the rows of both sides; no labels are read.
+
+    Args:
+        sides: Features of the KB and of the training mentions.
+        weights: Weight of each channel's similarity, >= 0; a channel of weight 0, or not encoded, is left out.
+        dim_text: Most columns of the text input.
+        dim_image: Most columns of the image input.
+        lexical_rank: Dimensions that the hashed n-grams are reduced to first.
+        whitening: Exponent, 0 (plain PCA) to 1 (every kept dimension of the picture vectors alike).
+        seed: Of the randomised decomposition.
+
+    Raises:
+        SettingError: If no channel is left.
+    """
+    maps: dict[str, np.ndarray] = {}
+    channels = [name for name in TEXT_CHANNELS if weights.get(name, 0) > 0 and all(name in side.channels for side in sides)]
+    for name in channels:
+        width = sides[0].channels[name].shape[1]
+        maps[name] = _reduce_lexical(sides, lexical_rank, seed) if name == "lexical" else np.eye(width, dtype=np.float32)
+    total = sum(weights[name] for name in channels)
+    for name in channels:
+        maps[name] = maps[name] * np.float32((weights[name] / total) ** 0.5)
+    joint = sum(_gram(side, maps) for side in sides) if channels else np.zeros((0, 0))
+    values, vectors = np.linalg.eigh(joint)
+    order = np.argsort(values)[::-1][:dim_text]
+    kept = float(values[order].sum() / max(values.sum(), 1e-12)) if channels else 0.0
+    start = 0
+    for name in channels:
+        width = maps[name].shape[1]
+        maps[name] = (maps[name] @ vectors[start : start + width, order]).astype(np.float32)
+        start += width
+    image_mean, image_map = _fit_image(sides, dim_image, whitening) if weights.get("image", 0) > 0 else _no_image()
+    if not channels and not image_map.shape[1]:
+        raise SettingError("no feature channel is left: set features.text_encoder, image_encoder or lexical_weight")
+    image_weight = weights.get("image", 0.0) if image_map.shape[1] else 0.0
+    text_weight = 1.0 if channels else 0.0
+    return Projection(maps, image_mean, image_map, text_weight / (text_weight + image_weight), kept)
+
+
+def _rows(channel: Any, part: slice) -> Any:
+    rows = channel[part]
+    return rows if sparse.issparse(rows) else rows.astype(np.float32)
+
+
+def _unit(rows: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
+    unit: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def _reduce_lexical(sides: Sequence[Features], rank: int, seed: int) -> Float[np.ndarray, "buckets rank"]:
+    from sklearn.decomposition import TruncatedSVD  # half of the time that importing this package would take
+
+    # Buckets that are empty in a small KB make the decomposition's rank smaller than asked for.
+    rows = sparse.vstack([side.channels["lexical"] for side in sides]).tocsr()
+    rank = min(rank, rows.shape[0] - 1, rows.shape[1] - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # names without a single n-gram have no variance to explain
+        model = TruncatedSVD(rank, algorithm="randomized", n_iter=4, random_state=seed).fit(rows)
+    return np.ascontiguousarray(model.components_.T, np.float32)
+
+
+def _gram(side: Features, maps: Mapping[str, np.ndarray]) -> Float[np.ndarray, "joint joint"]:
+    width = sum(matrix.shape[1] for matrix in maps.values())
+    gram = np.zeros((width, width))
+    for start in range(0, len(side), CHUNK):
+        part = slice(start, start + CHUNK)
+        joined = np.concatenate([_rows(side.channels[name], part) @ matrix for name, matrix in maps.items()], axis=1)
+        gram += joined.T @ joined
+    return gram / max(len(side), 1)
+
+
+def _fit_image(sides: Sequence[Features], dim: int, whitening: float) -> tuple[np.ndarray, np.ndarray]:
+    if not all("image" in side.channels for side in sides):
+        return _no_image()
+    rows = np.concatenate([side.channels["image"][side.present["image"]].astype(np.float32) for side in sides])
+    if len(rows) < 2:
+        return _no_image()
+    mean = rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(rows - mean, rowvar=False, dtype=np.float64))
+    order = np.argsort(values)[::-1][: min(dim, len(rows) - 1)]
+    if not values[order[0]] > 1e-12:
+        return _no_image()  # every picture is the same one, so pictures tell nothing
+    order = order[values[order] > 1e-9 * values[order[0]]]
+    scale = (values[order] / values[order[0]]) ** (-whitening / 2)
+    return mean, np.ascontiguousarray(vectors[:, order] * scale, np.float32)
+
+
+def _no_image() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(0, np.float32), np.zeros((0, 0), np.float32)

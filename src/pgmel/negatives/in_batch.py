@@ -1,0 +1,21 @@
+"""The gold entities of the batch's other mentions."""
+
+import torch
+
+from pgmel.negatives.sampler import Batch, Negatives
+from pgmel.objectives import draw_distinct
+
+__all__ = ["draw_in_batch"]
+
+
+def draw_in_batch(batch: Batch, num: int, temperature: float, rng: torch.Generator) -> Negatives:  # noqa: ARG001
+    """Draw distinct other mentions of the batch and take their gold entities; fewer than ``num`` where the batch is small.
+
+    Source: Henderson et al. 2017, section 4.4. Differs: ``num`` of them instead of all, so that rules are compared on equal terms.
+    """
+    gold = batch.gold_rows
+    usable = gold.unsqueeze(0) != gold.unsqueeze(1)
+    logits = torch.zeros(usable.shape, device=gold.device).masked_fill(~usable, float("-inf"))
+    columns = draw_distinct(logits, num, rng)
+    mask = usable.gather(1, columns)
+    return Negatives(torch.where(mask, gold[columns], torch.zeros_like(columns)), mask)

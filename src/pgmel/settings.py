@@ -1,0 +1,297 @@
+"""Every setting, with its rule; read from TOML, overridden from the command line, checked in one pass.
+
+Settings are frozen. Parts receive plain values from them, never the settings object. ``read_settings`` collects every fault of a file
+and its overrides before it raises, and names the nearest valid key.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pgmel.errors import SettingError
+from pgmel.registry import nearest
+
+__all__ = [
+    "CHANNELS",
+    "DataSettings",
+    "EvaluationSettings",
+    "FeatureSettings",
+    "GeneratorSettings",
+    "IndexSettings",
+    "LinkingSettings",
+    "ModelSettings",
+    "NegativeSettings",
+    "Settings",
+    "TrainingSettings",
+    "read_settings",
+    "settings_from",
+]
+
+CHANNELS = ("name", "context", "lexical", "image")
+"""Feature channels, in the order in which they are laid side by side: three of text, one of image."""
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSettings(_Group):
+    """What is read."""
+
+    path: Path | None = Field(None, description="Folder or file of the data set; `--data` on the command line.")
+    layout: str = Field("auto", description="Layout of the files: `auto` detects it; see `pgmel data layouts`.")
+    train_split: str = Field("train", description="Split that training reads.")
+    dev_split: str = Field("dev", description="Split that early stopping, thresholds and calibration read.")
+    on_error: Literal["stop", "skip"] = Field("stop", description="`stop` at the first faulty record, or `skip`, count and list them.")
+
+
+class FeatureSettings(_Group):
+    """How records become vectors."""
+
+    text_encoder: str = Field(
+        "minilm",
+        description="`minilm` (packaged all-MiniLM-L6-v2), `none`, or a folder or hub name of a transformers, sentence-transformers, CLIP or SigLIP model.",
+    )
+    image_encoder: str = Field(
+        "none",
+        description="`none`, `descriptor` (colour layout, no weights), or a folder or hub name of a vision, CLIP or SigLIP model; a folder with model.onnx works too.",
+    )
+    revision: str | None = Field(None, description="Revision (branch, tag or commit) of hub models; folders ignore it.")
+    pooling: Literal["auto", "mean", "cls"] = Field(
+        "auto", description="How a text model's token vectors become one; `auto` follows the model's own folder, else mean."
+    )
+    max_tokens: Annotated[int, Field(ge=4, le=4096)] = Field(
+        96, description="Texts are cut after so many tokens (the model's own limit holds too)."
+    )
+    name_weight: NotNegative = Field(1.0, description="Weight of the similarity of names (mention surface against entity name).")
+    context_weight: NotNegative = Field(1.0, description="Weight of the similarity of surface-with-sentence and name-with-description.")
+    lexical_weight: NotNegative = Field(1.0, description="Weight of the similarity of hashed character n-grams of the names.")
+    image_weight: NotNegative = Field(1.0, description="Weight of the similarity of pictures.")
+    lexical_dim: Annotated[int, Field(ge=16, le=1 << 20)] = Field(4096, description="Buckets that character n-grams are hashed into.")
+    lexical_rank: Count = Field(512, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
+    batch_size: Count = Field(64, description="Rows encoded at once.")
+    cache_dir: Path | None = Field(None, description="Folder of cached features; by default `$PGMEL_CACHE`, else the user's cache folder.")
+
+
+class ModelSettings(_Group):
+    """The discriminator's shared space."""
+
+    dim: Annotated[int, Field(ge=2, le=8192)] = Field(512, description="Length of the vectors of mentions and entities.")
+    text_input: Count = Field(768, description="Most columns of the text input, after PCA of the text channels.")
+    image_input: Count = Field(256, description="Most columns of the image input, after PCA of the picture vectors.")
+    whitening: Fraction = Field(0.5, description="How far PCA evens out the spread of the picture vectors: 0 not at all, 1 fully.")
+    image_dim: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="How many of them start as the image's block; by default in proportion to the widths of the inputs."
+    )
+    fusion: Literal["gmu", "concat", "sum"] = Field(
+        "gmu", description="How text and image are joined: gated multimodal unit, plain concatenation, or plain sum."
+    )
+    hidden: Annotated[int, Field(ge=0)] = Field(
+        512, description="Width of the hidden layer beside each linear projection; 0 leaves it out."
+    )
+    activation: Literal["none", "tanh"] = Field(
+        "none", description="`tanh` bounds the projections as in the unit's original form, scaled to its linear range."
+    )
+    start: Literal["warm", "random"] = Field("warm", description="`warm` starts at the zero-shot similarity, `random` anywhere.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Share of input features dropped in training.")
+
+
+class GeneratorSettings(_Group):
+    """The policy that picks wrong entities."""
+
+    dim: Count = Field(64, description="Length of the generator's own vectors.")
+    prior_weight: NotNegative = Field(
+        1.0, description="Weight of the retrieval score in the policy's logits; 0 starts from a uniform policy."
+    )
+    prior_temperature: Positive = Field(0.05, description="The retrieval score is divided by it.")
+    reward: Literal["similarity", "hinge", "sigmoid"] = Field(
+        "similarity", description="What the discriminator pays for a sampled negative."
+    )
+    reward_temperature: Positive = Field(0.05, description="Scale of the `sigmoid` reward.")
+    baseline: Literal["none", "moving_average", "batch_mean", "leave_one_out"] = Field(
+        "leave_one_out", description="What is subtracted from the reward."
+    )
+    draws: Count = Field(8, description="Independent draws per mention that the policy learns from.")
+    entropy_weight: NotNegative = Field(0.01, description="Weight of the policy's entropy in its objective.")
+    learning_rate: Positive = Field(1e-3, description="Step length of the generator's optimiser (Adam).")
+    steps: Count = Field(1, description="Generator steps every time it learns.")
+    discriminator_steps: Count = Field(1, description="Discriminator steps before each time the generator learns.")
+
+
+class NegativeSettings(_Group):
+    """Which wrong entities the discriminator is shown."""
+
+    sampler: str = Field("generator", description="Name of the sampler: uniform, in_batch, pool_uniform, hardest, softmax, generator.")
+    num: Count = Field(4, description="Negatives per mention.")
+    pool_size: Annotated[int, Field(ge=2)] = Field(
+        64, description="Candidates per mention that pool samplers and the generator choose from."
+    )
+    temperature: Positive = Field(0.05, description="Of the softmax sampler.")
+    gold_part: Fraction = Field(
+        0.25, description="Share of the pool that holds neighbours of the gold entity; the rest are the mention's own."
+    )
+    refresh_every: Count = Field(50, description="Steps between refreshes of the entity vectors by which candidates are judged.")
+
+
+class TrainingSettings(_Group):
+    """The game."""
+
+    margin: Positive = Field(0.2, description="Required gap between right and wrong similarity (triplet hinge).")
+    infonce_weight: NotNegative = Field(0.0, description="Weight of in-batch InfoNCE beside the triplet hinge; 0 is the paper's form.")
+    infonce_temperature: Positive = Field(0.05, description="Temperature of InfoNCE.")
+    batch_size: Count = Field(128, description="Mentions per step, over all processes together.")
+    pretrain_epochs: Annotated[int, Field(ge=0)] = Field(1, description="Epochs in which the discriminator learns alone.")
+    pretrain_sampler: str = Field("pool_uniform", description="Name of the sampler of those epochs; any but generator.")
+    pretrain_generator_epochs: Annotated[int, Field(ge=0)] = Field(
+        1, description="Epochs in which the generator learns against the pretrained discriminator."
+    )
+    epochs: Annotated[int, Field(ge=0)] = Field(10, description="Adversarial epochs at most.")
+    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Stop after so many discriminator steps in all.")
+    learning_rate: Positive = Field(1e-3, description="Step length of the discriminator's optimiser (AdamW) at its peak.")
+    weight_decay: NotNegative = Field(0.0, description="Decay of the weights towards their start.")
+    warmup: Fraction = Field(0.05, description="Share of the steps in which the step length rises.")
+    clip_norm: Positive = Field(1.0, description="Gradients are cut to this norm.")
+    patience: Count = Field(3, description="Stop after so many epochs without a better dev MRR.")
+    log_every: Count = Field(20, description="Steps between rows of metrics.csv.")
+    checkpoint_every: Count = Field(200, description="Steps between checkpoints.")
+    keep_checkpoints: Count = Field(2, description="Checkpoints kept, the best one apart.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="`auto` uses bfloat16 where the accelerator has it, else float32."
+    )
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Threads for the arithmetic; by default the number of cores, 4 at most."
+    )
+    tensorboard: bool = Field(True, description="Write TensorBoard files beside metrics.csv.")
+
+
+class EvaluationSettings(_Group):
+    """How results are measured."""
+
+    bootstrap: Annotated[int, Field(ge=100)] = Field(1000, description="Resamples behind each confidence interval.")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of the intervals.")
+    protocol: Literal["kb", "candidates"] = Field("kb", description="Rank against the whole KB, or against each mention's candidate list.")
+
+
+class IndexSettings(_Group):
+    """Search over entity vectors."""
+
+    kind: Literal["auto", "exact", "ivfpq"] = Field("auto", description="`auto` is exact up to `exact_limit` entities, compressed beyond.")
+    exact_limit: Count = Field(200_000, description="Most entities for which `auto` stays exact.")
+    nprobe: Count = Field(16, description="Lists looked into by the compressed index.")
+    refine: Count = Field(8, description="Candidates re-scored exactly for each one asked of the compressed index.")
+
+
+class LinkingSettings(_Group):
+    """How links are decided."""
+
+    top_k: Count = Field(10, description="Candidates returned for a mention.")
+    nil: bool = Field(True, description="Answer NIL where no candidate is likely enough.")
+
+
+class Settings(_Group):
+    """All settings of a run."""
+
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(0, description="Seed of everything that is drawn at random.")
+    data: DataSettings = DataSettings()
+    features: FeatureSettings = FeatureSettings()
+    model: ModelSettings = ModelSettings()
+    negatives: NegativeSettings = NegativeSettings()
+    generator: GeneratorSettings = GeneratorSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    index: IndexSettings = IndexSettings()
+    linking: LinkingSettings = LinkingSettings()
+
+
+def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """Read a TOML file, apply overrides, and check everything at once.
+
+    Args:
+        file: TOML file with one table per group; None starts from the defaults.
+        overrides: ``group.key=value`` texts; the value is read as TOML, and as plain text where it is none.
+
+    Raises:
+        SettingError: If the file cannot be read, or any key or value is wrong; lists every fault with the nearest valid key.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SettingError(f"the settings file {file} does not exist") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"the settings file {file} cannot be read: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingError(f"{file}: not valid TOML: {error}") from None
+    faults: list[str] = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        path = key.strip().split(".")
+        if not equals or not all(path):
+            faults.append(f"--set {override}: write it as group.key=value, for example training.margin=0.3")
+            continue
+        table = values
+        for part in path[:-1]:
+            inner = table.setdefault(part, {})
+            if not isinstance(inner, dict):
+                faults.append(f"--set {override}: {part} is a value, not a group of settings")
+                break
+            table = inner
+        else:
+            table[path[-1]] = _parse_value(text.strip())
+    return settings_from(values, origin=str(file) if file else "the command line", faults=faults)
+
+
+def settings_from(values: Mapping[str, Any], origin: str = "the settings", faults: Sequence[str] = ()) -> Settings:
+    """Check nested values and return settings.
+
+    Args:
+        values: One mapping per group.
+        origin: Where they came from, for the message.
+        faults: Faults found before; they are reported together with those found here.
+
+    Raises:
+        SettingError: If anything is wrong; lists every fault.
+    """
+    found = list(faults)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        found += [_describe_fault(fault) for fault in error.errors()]
+    if found:
+        raise SettingError(f"{len(found)} fault{'s' * (len(found) > 1)} in {origin}:\n" + "\n".join(f"  - {fault}" for fault in found))
+    return settings
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _describe_fault(fault: Any) -> str:
+    location = [str(part) for part in fault["loc"]]
+    name = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        known = list(_names(Settings))
+        guess = nearest(name, known) or next((key for key in known if key.split(".")[-1] == location[-1]), None)
+        return f"{name} is not a setting" + (f"; did you mean {guess}?" if guess else "; `pgmel settings` lists all")
+    rule = str(fault["msg"]).removeprefix("Input should be ")
+    return f"{name} must be {rule}, got {fault['input']!r}"
+
+
+def _names(group: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for key, field in group.model_fields.items():
+        yield prefix + key
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{prefix}{key}.")

@@ -1,0 +1,23 @@
+"""Training: phases, the game's steps, checkpoints, metrics, one process or several."""
+
+from pgmel.training.distributed import World, world
+from pgmel.training.game import Game, GameRules, TrainingData
+from pgmel.training.log import METRICS, MetricsLog
+from pgmel.training.schedule import Schedule
+from pgmel.training.trainer import DevScores, Trainer, TrainingInterruptedError, TrainingPlan, TrainingResult
+
+__all__ = [
+    "METRICS",
+    "DevScores",
+    "Game",
+    "GameRules",
+    "MetricsLog",
+    "Schedule",
+    "Trainer",
+    "TrainingData",
+    "TrainingInterruptedError",
+    "TrainingPlan",
+    "TrainingResult",
+    "World",
+    "world",
+]

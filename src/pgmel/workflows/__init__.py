@@ -1,0 +1,1 @@
+"""Whole jobs, from files to a bundle and from a bundle to figures; interfaces call these."""

@@ -1,0 +1,125 @@
+"""What every job starts from: the data set, read and encoded."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from pgmel.datasets import Dataset, load_dataset
+from pgmel.errors import DataError, SettingError
+from pgmel.features import Encoders, Features
+from pgmel.records import NIL, Mention
+from pgmel.settings import FeatureSettings, Settings
+
+__all__ = ["Material", "Split", "load_material", "make_encoders", "read_data"]
+
+log = logging.getLogger("pgmel.workflows")
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """The mentions of one split, encoded.
+
+    Attributes:
+        mentions: All of them.
+        features: Their features, row by row.
+        gold_rows: KB row of each gold entity; -1 where the gold is NIL, unknown, or not in the KB.
+        is_nil: True where the gold is NIL.
+    """
+
+    mentions: tuple[Mention, ...]
+    features: Features
+    gold_rows: Int64[np.ndarray, "mentions"]
+    is_nil: Bool[np.ndarray, "mentions"]
+
+    @property
+    def rankable(self) -> Bool[np.ndarray, "mentions"]:
+        """True where the gold entity is in the KB."""
+        return self.gold_rows >= 0
+
+    def excluded(self) -> dict[str, int]:
+        """Return reason to number of mentions whose gold cannot be ranked."""
+        unknown = ~self.rankable & ~self.is_nil
+        counts = {"gold is NIL": int(self.is_nil.sum()), "gold missing or not in the KB": int(unknown.sum())}
+        return {reason: count for reason, count in counts.items() if count}
+
+
+@final
+@dataclass(frozen=True)
+class Material:
+    """A data set, its KB encoded, and the splits that were asked for."""
+
+    dataset: Dataset
+    encoders: Encoders
+    entities: Features
+    splits: Mapping[str, Split]
+
+    def pictures(self) -> dict[str, Any]:
+        """Return how many pictures were named, missing and unusable, side by side."""
+        sides = {"entities": self.entities} | {name: split.features for name, split in self.splits.items()}
+        return {name: features.report.as_dict()["pictures"] for name, features in sides.items()}
+
+
+def make_encoders(settings: FeatureSettings, device: str) -> Encoders:
+    """Load the encoders that the settings name."""
+    return Encoders.load(
+        text_encoder=settings.text_encoder,
+        image_encoder=settings.image_encoder,
+        revision=settings.revision,
+        pooling=settings.pooling,
+        max_tokens=settings.max_tokens,
+        lexical_dim=settings.lexical_dim,
+        batch_size=settings.batch_size,
+        cache_dir=settings.cache_dir,
+        device=device,
+    )
+
+
+def read_data(settings: Settings, data: Path | None) -> Dataset:
+    """Read the data set that the command line, or else the settings, name.
+
+    Raises:
+        SettingError: If neither names one.
+        DataError: If it is faulty.
+    """
+    path = data if data is not None else settings.data.path
+    if path is None:
+        raise SettingError("no data set is named; pass --data FOLDER or set data.path")
+    dataset = load_dataset(path, settings.data.layout, settings.data.on_error)
+    for note in dataset.notes:
+        log.info("%s", note)
+    return dataset
+
+
+def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], show_progress: bool = True) -> Material:
+    """Encode the KB and some splits.
+
+    Raises:
+        DataError: If a split is not there, or has no mention whose gold entity is in the KB.
+    """
+    for name in splits:
+        if not dataset.splits.get(name):
+            have = ", ".join(dataset.splits) or "none"
+            raise DataError(f"the data set has no mentions in split {name!r} (it has: {have})", dataset.root, fix="Name another split")
+    entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
+    rows = {entity.id: row for row, entity in enumerate(dataset.entities)}
+    encoded = {name: _encode_split(dataset.splits[name], encoders, rows, show_progress) for name in splits}
+    for name, split in encoded.items():
+        if not split.rankable.any():
+            raise DataError(f"no mention of split {name!r} has a gold entity that is in the KB", dataset.root, fix="Check ids and KB")
+    material = Material(dataset, encoders, entities, encoded)
+    for side, counts in material.pictures().items():
+        if counts["missing"] or counts["broken"]:
+            log.warning("%s: %d pictures named, %d missing, %d unusable", side, counts["named"], counts["missing"], counts["broken"])
+    return material
+
+
+def _encode_split(mentions: tuple[Mention, ...], encoders: Encoders, rows: Mapping[str, int], show_progress: bool) -> Split:
+    gold = np.array([rows.get(mention.entity_id, -1) if isinstance(mention.entity_id, str) else -1 for mention in mentions], np.int64)
+    nil = np.array([mention.entity_id is NIL for mention in mentions], bool)
+    return Split(mentions, encoders.encode_mentions(mentions, show_progress=show_progress), gold, nil)

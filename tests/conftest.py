@@ -1,0 +1,19 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real development data; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("PGMEL_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "wikimel").is_dir():
+        pytest.skip(f"the development data are not at {folder}; set PGMEL_SHARED_DATA to their folder")
+    return folder

@@ -4,8 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Shapes are checked whenever tests call these packages.
+install_import_hook(["pgmel.models", "pgmel.objectives", "pgmel.negatives"], "beartype.beartype")
+settings.register_profile("pgmel", deadline=None, database=None)
+settings.load_profile("pgmel")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

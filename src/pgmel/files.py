@@ -108,7 +108,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"the file cannot be read ({error.strerror})", path) from None
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"not valid JSON ({error})", path, _place(content, str(error))) from None
 
 
@@ -132,7 +132,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 yield number, msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield number, DataError(f"not valid JSON ({error})", path, f"line {number}")
 
 

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["Bar", "progress_bar", "track"]
+__all__ = ["Bar", "message_console", "progress_bar", "track"]
 
 T = TypeVar("T")
+
+_running: list[Console] = []
 
 
 class _RateColumn(ProgressColumn):
@@ -39,6 +41,11 @@ class Bar:
         self._progress.update(self._task, description=title)
 
 
+def message_console() -> Console:
+    """Return a console on standard error; while a bar runs it is the bar's own, so that a message stands above the bar, not in it."""
+    return _running[-1] if _running else Console(stderr=True)
+
+
 @contextmanager
 def progress_bar(title: str, total: int | None, unit: str = "rows", done: int = 0, show: bool = True) -> Iterator[Bar]:
     """Show a bar while the block runs.
@@ -50,7 +57,7 @@ def progress_bar(title: str, total: int | None, unit: str = "rows", done: int = 
         done: How many were done before (a resumed job).
         show: Whether to show it; it is never shown where standard error is no terminal.
     """
-    console = Console(stderr=True)
+    console = message_console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -64,7 +71,11 @@ def progress_bar(title: str, total: int | None, unit: str = "rows", done: int = 
         bar = Bar(progress, total, title)
         if done:
             bar.advance(done)
-        yield bar
+        _running.append(console)
+        try:
+            yield bar
+        finally:
+            _running.remove(console)
 
 
 def track(items: Iterable[T], title: str, total: int | None = None, unit: str = "rows", show: bool = True) -> Iterator[T]:

@@ -286,6 +286,8 @@ def _describe_fault(fault: Any) -> str:
         known = list(_names(Settings))
         guess = nearest(name, known) or next((key for key in known if key.split(".")[-1] == location[-1]), None)
         return f"{name} is not a setting" + (f"; did you mean {guess}?" if guess else "; `pgmel settings` lists all")
+    if fault["type"] == "path_type":
+        return f"{name} must be a path, got {fault['input']!r}"
     rule = str(fault["msg"]).removeprefix("Input should be ")
     return f"{name} must be {rule}, got {fault['input']!r}"
 

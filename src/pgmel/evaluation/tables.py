@@ -12,18 +12,18 @@ __all__ = ["render_slices", "render_table"]
 
 
 def render_table(systems: Mapping[str, Metrics], title: str = "") -> Table:
-    """Lay systems side by side, one per row, with intervals; the best value of each metric is bold.
+    """Lay systems side by side, one per column, with intervals; the best value of each metric is bold.
 
     Args:
         systems: Name to figures, in the order to show.
         title: Heading of the table.
     """
     table = Table(title=escape(title) or None, caption=_caption(systems), caption_justify="left", title_justify="left")
-    table.add_column("system", no_wrap=True)
-    for heading in METRICS.values():
-        table.add_column(heading, justify="right")
-    for name, metrics in systems.items():
-        table.add_row(escape(name), *(_cell(metrics, metric, systems) for metric in METRICS))
+    table.add_column("metric", no_wrap=True)
+    for name in systems:
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    for metric, heading in METRICS.items():
+        table.add_row(heading, *(_cell(metrics, metric, systems) for metrics in systems.values()))
     return table
 
 
@@ -55,11 +55,11 @@ def _cell(metrics: Metrics, metric: str, among: Mapping[str, Metrics]) -> str:
     value = f"[bold]{interval.value:,.{digits}f}[/bold]" if is_best else f"{interval.value:,.{digits}f}"
     if interval.low is None or interval.high is None:
         return value
-    return f"{value}\n[dim]{interval.low:,.{digits}f}-{interval.high:,.{digits}f}[/dim]"
+    return f"{value} [dim]{interval.low:,.{digits}f}-{interval.high:,.{digits}f}[/dim]"
 
 
 def _caption(systems: Mapping[str, Metrics]) -> str | None:
     if not systems:
         return None
     first = next(iter(systems.values()))
-    return f"{first.num_mentions:,} mentions, {first.ties} ties, {first.confidence:.0%} bootstrap intervals below each value"
+    return f"{first.num_mentions:,} mentions, {first.ties} ties, {first.confidence:.0%} bootstrap intervals"

@@ -3,26 +3,44 @@
 import logging
 import os
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from pgmel.errors import PgmelError
+from pgmel.progress import message_console
 from pgmel.version import __version__
 
 __all__ = ["app", "main"]
 
 # Before torch is imported: threads that spin while they wait slow a shared machine down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-EXIT_CODES = """Exit codes: 0 done; 1 unexpected fault (a bug: please report it with --debug); 2 wrong settings or usage; 3 faulty data;
-4 damaged or unfitting knowledge base, index, bundle or checkpoint; 5 missing encoder or package; 130 interrupted (run again to go on)."""
+EXIT_CODES = """Exit codes: 0 done; 1 output cannot be written, or an unexpected fault (a bug: please report it with --debug); 2 wrong
+settings or usage; 3 faulty data; 4 damaged or unfitting knowledge base, index, bundle or checkpoint; 5 missing encoder or package;
+130 interrupted (run again to go on)."""
+
+
+class _Commands(TyperGroup):
+    """Commands that say what to do after Ctrl-C; typer by itself would leave without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say("interrupted; run the same command again: what was encoded is kept, and training goes on from its last checkpoint")
+            raise typer.Exit(130) from None
+
 
 app = typer.Typer(
     name="pgmel",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -59,7 +77,7 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        Console(stderr=True, soft_wrap=True).print(self.format(record), style=style, markup=False, highlight=False)
+        message_console().print(self.format(record), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _register() -> None:
@@ -79,27 +97,29 @@ _register()
 
 def main() -> None:
     """Run the command line; leave with the code that the error, if any, carries."""
-    debug = "--debug" in sys.argv
     try:
         app()
     except PgmelError as error:
-        if debug:
-            raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", highlight=False)
-        sys.exit(error.exit_code)
+        _fail(f"[bold red]Error:[/bold red] {escape(str(error))}", error.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has left (`| head`); nothing is left to say to it.
-        sys.stderr.close()
-        sys.exit(0)
+        _fail("interrupted", 130)
+    except OSError as error:
+        # A full disk, a missing permission, a folder that is a file: the user's to cure, and no bug.
+        _fail(f"[bold red]Error:[/bold red] {escape(f'{error.filename}: {error.strerror}' if error.filename else str(error))}", 1)
     except Exception as error:
-        if debug:
-            raise
-        Console(stderr=True, soft_wrap=True).print(
+        _fail(
             f"[bold red]Unexpected fault:[/bold red] {escape(type(error).__name__)}: {escape(str(error))}\n"
             "This is a bug in pgmel. Run the command again with --debug (pgmel --debug COMMAND ...) and report what it prints.",
-            highlight=False,
+            1,
         )
-        sys.exit(1)
+
+
+def _fail(message: str, code: int) -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    _say(message)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(message, highlight=False)

@@ -37,15 +37,15 @@ class Generator(nn.Module):
         nn.init.zeros_(self.mention.weight)
         nn.init.normal_(self.entity.weight, std=1.0)
 
-    def embed_entities(self, entities: Modalities) -> Float[Tensor, "*rows dim"]:
-        """Return v of entities."""
-        vectors: Tensor = self.entity(torch.cat([entities.text, entities.image], dim=-1))
-        return vectors
+    @staticmethod
+    def inputs(rows: Modalities) -> Float[Tensor, "*rows dim_input"]:
+        """Lay text and image inputs side by side, as both players of the product read them."""
+        return torch.cat([rows.text, rows.image], dim=-1)
 
     def forward(
         self,
         mentions: Modalities,
-        candidates: Float[Tensor, "batch candidates dim"],
+        candidates: Float[Tensor, "batch candidates dim_input"],
         retrieval: Float[Tensor, "batch candidates"],
         mask: Bool[Tensor, "batch candidates"],
     ) -> Float[Tensor, "batch candidates"]:
@@ -53,11 +53,12 @@ class Generator(nn.Module):
 
         Args:
             mentions: The mentions.
-            candidates: v of the candidates, from :meth:`embed_entities`.
+            candidates: Inputs of the candidates, from :meth:`inputs`.
             retrieval: Retrieval score of each candidate for its mention, -1 to 1.
             mask: True where a candidate may be chosen; others get minus infinity.
         """
-        u = self.mention(torch.cat([mentions.text, mentions.image], dim=-1))
-        residual = torch.bmm(candidates, u.unsqueeze(-1)).squeeze(-1)
+        # u . (V x) = (V' u) . x: one product per mention instead of one per candidate.
+        question = self.mention(self.inputs(mentions)) @ self.entity.weight
+        residual = torch.bmm(candidates, question.unsqueeze(-1)).squeeze(-1)
         logits = self.prior_weight * retrieval / self.prior_temperature + residual
         return logits.masked_fill(~mask, float("-inf"))

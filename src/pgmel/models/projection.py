@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from pgmel.errors import SettingError
 from pgmel.features import Features
@@ -117,7 +118,7 @@ def fit_projection(
     for name in channels:
         maps[name] = maps[name] * np.float32((weights[name] / total) ** 0.5)
     joint = sum(_gram(side, maps) for side in sides) if channels else np.zeros((0, 0))
-    values, vectors = np.linalg.eigh(joint)
+    values, vectors = _principal_axes(joint)
     order = np.argsort(values)[::-1][:dim_text]
     kept = float(values[order].sum() / max(values.sum(), 1e-12)) if channels else 0.0
     start = 0
@@ -141,6 +142,14 @@ def _rows(channel: Any, part: slice) -> Any:
 def _unit(rows: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
     unit: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return unit
+
+
+def _principal_axes(matrix: Float[np.ndarray, "dim dim"]) -> tuple[Float[np.ndarray, "dim"], Float[np.ndarray, "dim dim"]]:
+    # The decomposition makes thousands of small calls; on a busy machine threads that meet at each of them cost minutes instead of
+    # the second that one thread takes.
+    with threadpool_limits(1):
+        values, vectors = np.linalg.eigh(matrix)
+    return values, vectors
 
 
 def _reduce_lexical(sides: Sequence[Features], rank: int, seed: int) -> Float[np.ndarray, "buckets rank"]:
@@ -171,7 +180,7 @@ def _fit_image(sides: Sequence[Features], dim: int, whitening: float) -> tuple[n
     if len(rows) < 2:
         return _no_image()
     mean = rows.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(rows - mean, rowvar=False, dtype=np.float64))
+    values, vectors = _principal_axes(np.cov(rows - mean, rowvar=False, dtype=np.float64))
     order = np.argsort(values)[::-1][: min(dim, len(rows) - 1)]
     if not values[order[0]] > 1e-12:
         return _no_image()  # every picture is the same one, so pictures tell nothing

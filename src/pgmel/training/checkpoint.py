@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pgmel.errors import CheckpointError
-from pgmel.files import write_bytes
+from pgmel.files import hash_bytes, write_bytes
 
 __all__ = [
     "Checkpoint",
@@ -20,6 +20,7 @@ __all__ = [
     "find_checkpoint",
     "load_checkpoint",
     "optimiser_tensors",
+    "probe_tensor",
     "restore_optimiser",
     "save_checkpoint",
 ]
@@ -79,6 +80,8 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             values = json.loads(about["values"])
+        if not isinstance(values, dict):
+            raise ValueError("its values are no mapping")
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"the checkpoint {path} is damaged ({error}); delete it to go on from the one before") from None
     if about.get("format") != str(FORMAT):
@@ -89,6 +92,24 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
             "restore the old settings, or pass --restart to begin anew"
         )
     return Checkpoint(tensors, values)
+
+
+def probe_tensor(tensor: Tensor) -> list[Any]:
+    """Return plain values that tell tensors apart, by content and order, but not by the last digits of their floats.
+
+    Those digits change with the number of threads, and must not keep a run from going on.
+    """
+    values = tensor.detach().cpu()
+    if not values.is_floating_point():
+        return [list(values.shape), hash_bytes(values.numpy().tobytes())]
+    table = values.flatten(1) if values.dim() > 1 else values.reshape(-1, 1)
+    weights = torch.cos(torch.arange(max(table.shape), dtype=torch.float64))
+    total, squares = 0.0, 0.0
+    for first in range(0, len(table), 8192):
+        part = table[first : first + 8192].double()
+        total += float(weights[first : first + len(part)] @ part @ weights[: part.shape[1]])
+        squares += float(part.square().sum())
+    return [list(values.shape), f"{total / max(squares, 1e-300) ** 0.5:.3f}", f"{squares:.3g}"]
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

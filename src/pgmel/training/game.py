@@ -84,6 +84,7 @@ class Game:
         self.reward = look_up(REWARDS, rules.reward, "generator.reward")
         self.baseline = look_up(BASELINES, rules.baseline, "generator.baseline")
         self.table = torch.empty(0)
+        self.entity_inputs = Generator.inputs(data.entities)
 
     def refresh_table(self) -> None:
         """Embed the whole KB anew for judging."""
@@ -142,14 +143,15 @@ class Game:
         """
         own = self.world.share(len(rows))
         batch = self._batch(rows)
+        logits = self._logits(rows)
         with torch.no_grad():
-            actions = draw_independent(_drawable(batch.policy_logits()), self.rules.draws, rng)
+            actions = draw_independent(_drawable(logits), self.rules.draws, rng)
             rewards = self._rewards(rows, batch, actions)
             alive = batch.pool_mask.any(dim=1)
             advantages = torch.zeros_like(rewards)
             advantages[alive] = rewards[alive] - self.baseline(rewards[alive], self.running_reward)
             mean_reward = rewards[alive].mean() if alive.any() else rewards.new_zeros(())
-        terms = reinforce(self._logits(rows[own]), actions[own], advantages[own], self.rules.entropy_weight)
+        terms = reinforce(logits[own], actions[own], advantages[own], self.rules.entropy_weight)
         share = alive[own].sum() / alive.sum().clamp_min(1)
         self.running_reward = 0.9 * self.running_reward + 0.1 * float(mean_reward)
         log = {
@@ -190,7 +192,7 @@ class Game:
         return self.reward(scores[:, :1], scores[:, 1:], self.rules.margin, self.rules.reward_temperature)
 
     def _logits(self, rows: Tensor) -> Float[Tensor, "batch candidates"]:
-        candidates = self.generator.embed_entities(self.data.entities.rows(self.data.pool_rows[rows]))
+        candidates = self.entity_inputs[self.data.pool_rows[rows]]
         mask = self.data.pool_mask[rows]
         logits: Tensor = self.generator(self.data.mentions.rows(rows), candidates, self.data.pool_scores[rows], mask)
         return logits

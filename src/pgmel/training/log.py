@@ -46,7 +46,7 @@ class MetricsLog:
         self.file = folder / "metrics.csv"
         kept = [row for row in self.read(folder) if int(row["step"]) <= first_step]
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(METRICS), restval="")
+        writer = csv.DictWriter(text, list(METRICS), restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
         write_text(self.file, text.getvalue())

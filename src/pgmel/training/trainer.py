@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pgmel.errors import PgmelError
-from pgmel.files import hash_bytes, hash_json
+from pgmel.files import hash_json
 from pgmel.models import Discriminator, Generator
 from pgmel.negatives import NEEDS_SCORES
 from pgmel.progress import Bar, progress_bar
@@ -22,6 +22,7 @@ from pgmel.training.checkpoint import (
     find_checkpoint,
     load_checkpoint,
     optimiser_tensors,
+    probe_tensor,
     restore_optimiser,
     save_checkpoint,
 )
@@ -147,9 +148,7 @@ class Trainer:
         tensors = [*data.mentions, *data.entities, *data[2:], *self.start.values(), *generator.state_dict().values()]
         plain = [asdict(self.schedule), asdict(self.plan), asdict(self.game.rules), dict(self.game.discriminator.shape)]
         prior = [generator.prior_weight, generator.prior_temperature]
-        # Bytes and not sums, whose last digits change with the number of threads.
-        digests = [hash_bytes(str(list(part.shape)).encode(), part.detach().cpu().numpy().tobytes()) for part in tensors]
-        return hash_json([plain, prior, digests])
+        return hash_json([plain, prior, [probe_tensor(part) for part in tensors]])
 
     def run(self, resume: bool = True) -> TrainingResult:
         """Train to the end of the schedule, or until patience runs out.

@@ -9,8 +9,7 @@ from pgmel.datasets import load_dataset
 from pgmel.index import EntityIndex
 from pgmel.linking import read_card, write_bundle
 from pgmel.models import Embedder
-from pgmel.workflows.evaluate import settings_of
-from pgmel.workflows.material import make_encoders
+from pgmel.workflows.evaluate import encoders_of, settings_of
 from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["build_bundle"]
@@ -47,7 +46,7 @@ def build_bundle(
     place = resolve_device(device)
     use_threads(settings.training.threads)
     dataset = load_dataset(kb, layout, on_error)
-    encoders = make_encoders(settings.features, str(place))
+    encoders = encoders_of(card, settings, model, str(place))
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     embedder = Embedder.load(model / "model", str(place))
     about = settings.index

@@ -1,11 +1,12 @@
 """Measure a bundle's model on a data set."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pgmel.datasets import load_dataset
-from pgmel.errors import SettingError
+from pgmel.errors import BundleError, EncoderError, SettingError
 from pgmel.evaluation import EvaluationResult
+from pgmel.features import Encoders
 from pgmel.linking import Decision, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
@@ -13,15 +14,36 @@ from pgmel.workflows.material import load_material, make_encoders
 from pgmel.workflows.measuring import embed, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
-__all__ = ["evaluate_bundle", "settings_of"]
+__all__ = ["encoders_of", "evaluate_bundle", "settings_of"]
 
 
 def settings_of(card: dict[str, object], bundle: Path) -> Settings:
-    """Return the settings that a bundle was trained with."""
+    """Return the settings that a bundle was trained with.
+
+    Raises:
+        BundleError: If its card does not hold them.
+    """
     values = card["settings"]
     if not isinstance(values, dict):
-        raise SettingError(f"the card of {bundle} holds no settings")
-    return settings_from(values, origin=f"the card of {bundle}")
+        raise BundleError(f"the card of {bundle} holds no settings; copy or build the bundle again")
+    try:
+        return settings_from(values, origin=f"the card of {bundle}")
+    except SettingError as error:
+        raise BundleError(f"the bundle {bundle} is damaged, or of another version: {error}") from None
+
+
+def encoders_of(card: dict[str, Any], settings: Settings, bundle: Path, device: str) -> Encoders:
+    """Load the encoders that a bundle was trained with.
+
+    Raises:
+        EncoderError: If they are not there, or are others by now: the model would be fed vectors that it never saw.
+    """
+    encoders = make_encoders(settings.features, device)
+    described = card["encoders"] if isinstance(card["encoders"], dict) else {}
+    if differences := encoders.differences(described):
+        listed = "\n".join(f"  - {difference}" for difference in differences)
+        raise EncoderError(f"the encoders are not those the bundle {bundle} was made with:\n{listed}\nRestore them, or train again")
+    return encoders
 
 
 def evaluate_bundle(
@@ -30,7 +52,7 @@ def evaluate_bundle(
     split: str,
     *,
     layout: str = "auto",
-    protocol: Literal["kb", "candidates"] = "kb",
+    protocol: Literal["kb", "candidates"] | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     device: str = "auto",
     show_progress: bool = True,
@@ -42,7 +64,7 @@ def evaluate_bundle(
         data: The data set.
         split: Which of its splits.
         layout: Its layout; ``auto`` detects it.
-        protocol: Against the whole KB, or against candidate lists.
+        protocol: Against the whole KB, or against candidate lists; by default as the bundle's settings say.
         on_error: What to do at a faulty record.
         device: Where encoders and model run.
         show_progress: Whether to show bars.
@@ -52,7 +74,14 @@ def evaluate_bundle(
     place = resolve_device(device)
     use_threads(settings.training.threads)
     dataset = load_dataset(data, layout, on_error)
-    material = load_material(dataset, make_encoders(settings.features, str(place)), [split], show_progress)
+    material = load_material(dataset, encoders_of(card, settings, bundle, str(place)), [split], show_progress)
     embedder = Embedder.load(bundle / "model", str(place))
-    decision = Decision.from_dict(card["decision"]) if card["decision"] is not None else None
+    decision = _decision_of(card, bundle)
     return measure_split(embed(embedder, material, split), material, split, settings, "trained", protocol, decision).result
+
+
+def _decision_of(card: dict[str, Any], bundle: Path) -> Decision | None:
+    try:
+        return None if card["decision"] is None else Decision.from_dict(card["decision"])
+    except SettingError as error:
+        raise BundleError(f"the bundle {bundle} is damaged: {error}; copy or build it again") from None

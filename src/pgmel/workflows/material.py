@@ -112,6 +112,8 @@ def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], s
     for name, split in encoded.items():
         if not split.rankable.any():
             raise DataError(f"no mention of split {name!r} has a gold entity that is in the KB", dataset.root, fix="Check ids and KB")
+        for reason, count in split.excluded().items():
+            log.info("%s: %d of %d mentions are not ranked or trained on: %s", name, count, len(split.mentions), reason)
     material = Material(dataset, encoders, entities, encoded)
     for side, counts in material.pictures().items():
         if counts["missing"] or counts["broken"]:

@@ -55,7 +55,7 @@ def measure_split(
     protocol: Literal["kb", "candidates"] | None = None,
     decision: Decision | None = None,
 ) -> Measurement:
-    """Rank every mention whose gold entity is in the KB, and measure.
+    """Rank every mention whose gold entity is in the KB (and, if lists are asked for, that has one), and measure.
 
     Mentions of the same sentence are resampled together; slices are those of :func:`pgmel.evaluation.slice_masks`.
 
@@ -64,17 +64,21 @@ def measure_split(
     """
     split = material.splits[split_name]
     chosen = np.flatnonzero(split.rankable)
-    mentions = [split.mentions[row] for row in chosen]
-    gold = split.gold_rows[chosen]
+    excluded = split.excluded()
     protocol = protocol or settings.evaluation.protocol
     evaluation = settings.evaluation
     recall = None
     if protocol == "candidates":
-        lists = _candidate_rows(material, split, chosen)
+        chosen, lists = _candidate_rows(material, split, chosen)
+        if num_empty := int(split.rankable.sum()) - len(chosen):
+            excluded["no candidate list"] = num_empty
+        gold = split.gold_rows[chosen]
         ranks = rank_against_candidates(vectors.mentions[chosen], vectors.entities, gold, lists)
         recall = candidate_recall(gold, lists)
     else:
+        gold = split.gold_rows[chosen]
         ranks = rank_against_kb(vectors.mentions[chosen], vectors.entities, gold)
+    mentions = [split.mentions[row] for row in chosen]
     groups = [mention.context or mention.id for mention in mentions]
     train = material.dataset.splits.get(settings.data.train_split, ())
     masks = slice_masks(
@@ -91,7 +95,7 @@ def measure_split(
         overall=measure(ranks, evaluation.bootstrap, evaluation.confidence, rng, groups),
         num_entities=len(material.entities),
         slices=measure_slices(ranks, masks, evaluation.bootstrap, evaluation.confidence, rng, groups),
-        excluded=split.excluded(),
+        excluded=excluded,
         nil=_measure_nil(vectors, split, decision, evaluation, rng) if decision is not None and protocol == "kb" else None,
         data=describe_data(material, split_name),
         settings=settings.model_dump(mode="json"),
@@ -152,13 +156,17 @@ def _measure_nil(
     )
 
 
-def _candidate_rows(material: Material, split: Split, chosen: Int64[np.ndarray, "chosen"]) -> list[Int64[np.ndarray, "candidates"]]:
+def _candidate_rows(
+    material: Material, split: Split, chosen: Int64[np.ndarray, "chosen"]
+) -> tuple[Int64[np.ndarray, "listed"], list[Int64[np.ndarray, "candidates"]]]:
+    """Return the mentions that have a candidate list, and the lists; without one, the gold would rank first among itself."""
     known = {entity_id: row for row, entity_id in enumerate(material.entities.ids)}
-    lists = [[known[entity] for entity in split.mentions[row].candidates if entity in known] for row in chosen]
-    if not any(lists):
+    lists = {row: [known[entity] for entity in split.mentions[row].candidates if entity in known] for row in chosen}
+    listed = [row for row, rows in lists.items() if rows]
+    if not listed:
         raise DataError(
             "the mentions have no candidate lists, which evaluation.protocol = candidates needs",
             material.dataset.root,
             fix="Use --protocol kb, or add the published lists (search_top100.json, cands)",
         )
-    return [np.array(rows, np.int64) for rows in lists]
+    return np.array(listed, np.int64), [np.array(lists[row], np.int64) for row in listed]

@@ -89,7 +89,10 @@ def prepare(material: Material, settings: Settings, device: str, show_progress: 
         show_progress,
     )
     prepared = Preparation(projection, pools)
-    _write(file, prepared)
+    try:
+        _write(file, prepared)
+    except OSError as error:
+        log.warning("the preparation cannot be kept in %s (%s); the next run makes it anew", file.parent, error.strerror)
     return prepared
 
 
@@ -141,6 +144,6 @@ def _read(file: Path) -> Preparation | None:
         maps = {name.removeprefix("projection."): tensor for name, tensor in tensors.items() if name.startswith("projection.")}
         pools = Pools(*(tensors[f"pools.{name}"].numpy() for name in Pools._fields))
         return Preparation(Projection.from_tensors(maps, values["text_share"], values["variance_kept"]), pools)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         log.warning("the cached preparation %s is damaged (%s); it is made anew", file, error)
         return None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from pgmel.errors import SettingError
 from pgmel.evaluation import EvaluationResult, rank_against_kb
@@ -20,6 +21,7 @@ from pgmel.negatives import SAMPLERS
 from pgmel.registry import look_up
 from pgmel.settings import Settings
 from pgmel.training import DevScores, GameRules, Schedule, Trainer, TrainingData, TrainingPlan, TrainingResult, World, world
+from pgmel.training.checkpoint import find_checkpoint
 from pgmel.workflows.material import Material, load_material, make_encoders, read_data
 from pgmel.workflows.measuring import Measurement, describe_data, embed, fit_nil, measure_split
 from pgmel.workflows.preparation import prepare, start_embedder
@@ -75,7 +77,9 @@ def resolve_device(name: str) -> torch.device:
 def use_threads(threads: int | None) -> None:
     """Set the number of threads for arithmetic; by default the cores, 4 at most, shared among local processes."""
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(threads or max(1, min(4, os.cpu_count() or 1) // processes))
+    count = threads or max(1, min(4, os.cpu_count() or 1) // processes)
+    torch.set_num_threads(count)
+    threadpool_limits(count)  # numpy's and scikit-learn's own pools
 
 
 def train(settings: Settings, out: Path, data: Path | None = None, *, restart: bool = False, show_progress: bool = True) -> TrainingRun:
@@ -96,6 +100,7 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
     """
     began = time.monotonic()
     check_names(settings)
+    _check_folder(out)
     device = resolve_device(settings.training.device)
     use_threads(settings.training.threads)
     with world(device) as here:
@@ -103,11 +108,11 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         prepared = here.first(lambda: prepare(material, settings, str(device), show_progress and here.leads))
         embedder = start_embedder(prepared.projection, settings, str(device))
         dev = settings.data.dev_split
-        zero_shot = measure_split(embed(embedder, material, dev), material, dev, settings, "zero-shot", "kb") if here.leads else None
+        zero_shot = measure_split(embed(embedder, material, dev), material, dev, settings, "zero-shot") if here.leads else None
         trainer = _make_trainer(material, embedder.discriminator, prepared, settings, out, here, show_progress)
-        if here.leads:
-            out.mkdir(parents=True, exist_ok=True)
-            write_json(out / "settings.json", settings.model_dump(mode="json"))
+        # A run that goes on may be refused as another one; the settings that the folder's checkpoints belong to must then stay.
+        if here.leads and (restart or find_checkpoint(out / "checkpoints") is None):
+            _write_settings(out, settings)
         waited = time.monotonic() - began
         log.info("ready for the first step after %.1f s", waited)
         result = trainer.run(resume=not restart)
@@ -115,7 +120,8 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
             return TrainingRun(out / "bundle", material, embedder, None, None, None, result, waited)
     vectors = embed(embedder, material, dev)
     decision = fit_nil(vectors, material.splits[dev], settings.linking.top_k, settings.seed)
-    trained = measure_split(vectors, material, dev, settings, "trained", "kb", decision)
+    trained = measure_split(vectors, material, dev, settings, "trained", decision=decision)
+    _write_settings(out, settings)
     results = {name: part.result.to_dict() for name, part in (("zero_shot", zero_shot), ("trained", trained)) if part is not None}
     write_json(out / "results.json", results)
     _write_bundle(out / "bundle", material, embedder, vectors.entities, settings, trained.result, zero_shot, decision)
@@ -134,6 +140,19 @@ def check_names(settings: Settings) -> None:
         raise SettingError("training.pretrain_sampler must not be generator, which is not trained yet; use pool_uniform")
     if settings.generator.baseline == "leave_one_out" and settings.generator.draws < 2:
         raise SettingError("generator.baseline = leave_one_out needs generator.draws >= 2")
+
+
+def _check_folder(out: Path) -> None:
+    """Find out before the work, not after it, that the results cannot be written."""
+    nearest = next((folder for folder in (out, *out.parents) if folder.exists()), out)
+    if nearest.exists() and not nearest.is_dir():
+        raise SettingError(f"the run's folder cannot be {out}: {nearest} is a file; name another folder with --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise SettingError(f"the run's folder cannot be {out}: nothing may be written in {nearest}; name another folder with --out")
+
+
+def _write_settings(out: Path, settings: Settings) -> None:
+    write_json(out / "settings.json", settings.model_dump(mode="json"))
 
 
 def _load(settings: Settings, data: Path | None, device: torch.device, show_progress: bool) -> Material:

@@ -88,10 +88,11 @@ def test_the_table_shows_values_intervals_and_how_they_were_measured() -> None:
 def test_the_best_value_of_a_metric_is_bold_and_the_least_mean_rank_is_best() -> None:
     table = render_table({"a": metrics(1, 2), "b": metrics(1, 1)})
     cells = {column.header: list(column._cells) for column in table.columns}
-    assert not cells["H@1"][0].startswith("[bold]")
-    assert cells["H@1"][1].startswith("[bold]1.000")
-    assert not cells["Mean rank"][0].startswith("[bold]")
-    assert cells["Mean rank"][1].startswith("[bold]1.0")
+    best, worse = (dict(zip(cells["metric"], cells[name], strict=True)) for name in ("b", "a"))
+    assert not worse["H@1"].startswith("[bold]")
+    assert best["H@1"].startswith("[bold]1.000")
+    assert not worse["Mean rank"].startswith("[bold]")
+    assert best["Mean rank"].startswith("[bold]1.0")
 
 
 def test_names_with_brackets_are_shown_not_read_as_markup() -> None:

@@ -140,14 +140,14 @@ from pathlib import Path
 from pgmel.features.cache import VectorCache
 from pgmel.features.fingerprints import digest_bytes
 cache = VectorCache(Path(sys.argv[1]), {"kind": "text"})
-for start in range(0, 300, 10):
-    names = [str(start + i) for i in range(10)]
+for start in range(int(sys.argv[2]), 300, 3):
+    names = [str(start)]
     cache.write([digest_bytes(n.encode()) for n in names], np.array([[float(n)] * 4 for n in names], dtype=np.float16))
 """
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    workers = [subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(3)]
+    workers = [subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path), str(n)], stderr=subprocess.PIPE) for n in range(3)]
     errors = [worker.communicate()[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0], errors
     cache = VectorCache(tmp_path, {"kind": "text"})

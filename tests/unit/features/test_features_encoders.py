@@ -1,4 +1,5 @@
 import logging
+import os
 import struct
 import zlib
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pgmel.errors import EncoderError
-from pgmel.features import ChannelReport, Encoders
+from pgmel.features import ChannelReport, Encoders, image_channel
 from pgmel.features import encoders as encoders_module
 from pgmel.features.image_channel import tame
 from pgmel.records import Entity, Mention
@@ -166,6 +167,30 @@ def test_a_changed_row_encodes_only_itself(tmp_path: Path) -> None:
     again.encoders.encode_entities(rows, show_progress=False)
     assert again.text.texts == ["Name 2. a town"]
     assert again.image.num_encoded == 1
+
+
+def test_a_second_run_reads_no_picture_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture(tmp_path, "a.png")
+    os.utime(image, (1_500_000_000, 1_500_000_000))
+    mentions = [Mention("a", "x", image=image)]
+    fake_encoders(cache_dir=tmp_path / "cache").encode_mentions(mentions, show_progress=False)
+    monkeypatch.setattr(image_channel, "read_picture_bytes", lambda path: pytest.fail(f"read {path}"))
+    assert fake_encoders(cache_dir=tmp_path / "cache").encode_mentions(mentions, show_progress=False).present["image"].all()
+
+
+def test_large_jpegs_are_decoded_at_the_resolution_that_the_encoder_needs(tmp_path: Path) -> None:
+    sizes = []
+
+    class Small(FakeImageEncoder):
+        target = 32
+
+        def prepare(self, picture: Image.Image) -> np.ndarray:
+            sizes.append(picture.size)
+            return super().prepare(picture)
+
+    Image.new("RGB", (800, 800), COLOURS["red"]).save(tmp_path / "a.jpg")
+    Encoders(None, Small()).encode_mentions([Mention("a", "x", image=tmp_path / "a.jpg")], show_progress=False)
+    assert sizes == [(100, 100)]
 
 
 def test_the_same_picture_under_two_names_is_encoded_once(tmp_path: Path) -> None:

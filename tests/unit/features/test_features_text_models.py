@@ -10,6 +10,7 @@ import pytest
 from pgmel.errors import EncoderError
 from pgmel.features.fingerprints import FileDigests
 from pgmel.features.loading import EncoderLoader
+from pgmel.features.pooling import pool_tokens
 from pgmel.features.protocols import TextEncoder
 
 TEXTS = ["the red river", "a painter . portrait , canvas", "mayor", "the town market by the river bridge"]
@@ -110,11 +111,31 @@ def test_a_text_longer_than_the_model_is_cut(bert_folder: Path) -> None:
     assert np.isfinite(load(bert_folder, max_tokens=4096).encode(["river " * 500])).all()
 
 
-def test_lower_case_and_prompt_of_the_folder_are_used(bert_folder: Path, tmp_path: Path) -> None:
-    folder = as_sentence_transformer(bert_folder, tmp_path / "st", {}, do_lower_case=True)
+def test_cls_skips_padding_on_the_left() -> None:
+    import torch
+
+    tokens = torch.arange(12.0).reshape(2, 3, 2)
+    mask = torch.tensor([[0, 1, 1], [1, 1, 0]])
+    assert pool_tokens(tokens, mask, "cls").tolist() == [[2, 3], [6, 7]]
+    assert pool_tokens(tokens, mask, "mean").tolist() == [[3, 4], [7, 8]]
+
+
+def test_the_folders_lower_case_is_applied(bert_folder: Path, tmp_path: Path) -> None:
+    from transformers import BertTokenizer
+
+    folder = as_sentence_transformer(bert_folder, tmp_path / "st", {})
+    (folder / "tokenizer.json").unlink()
+    BertTokenizer(str(folder / "vocab.txt"), do_lower_case=False).save_pretrained(folder)
+    assert np.abs(load(folder).encode(["RIVER"]) - load(folder).encode(["river"])).max() > 1e-3
+    (folder / "sentence_bert_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
+    np.testing.assert_array_equal(load(folder).encode(["RIVER"]), load(folder).encode(["river"]))
+
+
+def test_the_folders_prompt_is_put_before_each_text(bert_folder: Path, tmp_path: Path) -> None:
+    folder = as_sentence_transformer(bert_folder, tmp_path / "st", {})
     prompts = {"prompts": {"query": "the town "}, "default_prompt_name": "query"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts), encoding="utf-8")
-    np.testing.assert_array_equal(load(folder).encode(["RIVER"]), load(bert_folder).encode(["the town river"]))
+    np.testing.assert_array_equal(load(folder).encode(["river"]), load(bert_folder).encode(["the town river"]))
 
 
 @pytest.mark.parametrize("activation", ["Tanh", "Identity"])

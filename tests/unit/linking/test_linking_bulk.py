@@ -100,7 +100,9 @@ def test_pictures_are_counted(tmp_path: Path, output: Path) -> None:
 def test_without_bad_lines_there_is_no_file_of_them(tmp_path: Path, output: Path) -> None:
     source = tmp_path / "mentions.jsonl"
     source.write_text('{"mention": "a"}\n{"mention": "b"}')
-    assert run(source, output).counts == Counts(lines=2, linked=2)
+    job = run(source, output)
+    assert job.counts == Counts(lines=2, linked=2)
+    assert job.facts.lines == 2
     assert names(tmp_path) == {"mentions.jsonl", "links.jsonl"}
 
 
@@ -176,7 +178,9 @@ def test_work_is_saved_every_few_seconds(source: Path, output: Path, monkeypatch
 
     class Watching(Echo):
         def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
-            seen.append(output.with_name("links.jsonl.part").stat().st_size)
+            on_disk = output.with_name("links.jsonl.part").stat().st_size
+            assert json.loads(output.with_name("links.jsonl.journal").read_text())["output_bytes"] == on_disk
+            seen.append(on_disk)
             return super().link(mentions, top_k)
 
     run(source, output, Watching(), batch_size=100)
@@ -239,6 +243,13 @@ def test_restart_begins_anew(source: Path, output: Path) -> None:
     linker = Echo()
     run(source, output, linker, restart=True)
     assert len(linker.linked) == len(read(output)) == 880
+
+
+def test_nothing_of_a_longer_job_stays_after_a_restart(source: Path, output: Path) -> None:
+    interrupted(source, output)
+    source.write_text('{"mention": "a"}\n')
+    assert run(source, output, restart=True).counts == Counts(lines=1, linked=1)
+    assert len(read(output)) == 1
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"identity": 3}', '{"identity": "a", "version": 2}'])

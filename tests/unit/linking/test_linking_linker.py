@@ -260,6 +260,13 @@ def test_damaged_parts_are_named(bundle: Path, tmp_path: Path) -> None:
             Linker.load(broken)
 
 
+def test_kb_of_another_bundle_is_noticed(bundle: Path, tmp_path: Path) -> None:
+    mixed = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    KnowledgeBase.create(mixed / "kb" / "kb.sqlite", [Entity(f"Q{n}", f"name {n}") for n in range(14)]).close()
+    with pytest.raises(IndexFileError, match="another knowledge base of the same size"):
+        Linker.load(mixed)
+
+
 def change_card(bundle: Path, target: Path, **values: object) -> Path:
     shutil.copytree(bundle, target)
     card = json.loads((target / "card.json").read_text())

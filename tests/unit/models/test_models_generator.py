@@ -25,20 +25,20 @@ ALL = torch.ones(2, 3, dtype=torch.bool)
 
 def test_the_untrained_policy_is_the_retrieval_prior() -> None:
     generator = make_generator(0.5, 0.1)
-    logits = generator(make_rows(2), generator.embed_entities(make_rows(2, 3, seed=1)), RETRIEVAL, ALL)
+    logits = generator(make_rows(2), generator.inputs(make_rows(2, 3, seed=1)), RETRIEVAL, ALL)
     torch.testing.assert_close(logits, 0.5 * RETRIEVAL / 0.1)
 
 
 def test_without_prior_the_untrained_policy_is_uniform() -> None:
     generator = make_generator(prior_weight=0.0)
-    assert not generator(make_rows(2), generator.embed_entities(make_rows(2, 3, seed=1)), RETRIEVAL, ALL).any()
+    assert not generator(make_rows(2), generator.inputs(make_rows(2, 3, seed=1)), RETRIEVAL, ALL).any()
 
 
 def test_the_residual_is_the_dot_product_of_mention_and_candidate() -> None:
     generator = make_generator()
     torch.nn.init.normal_(generator.mention.weight, generator=torch.Generator().manual_seed(1))
     mentions, entities = make_rows(2), make_rows(2, 3, seed=1)
-    vectors = generator.embed_entities(entities)
+    vectors = generator.inputs(entities)
     logits = generator(mentions, vectors, RETRIEVAL, ALL).detach()
     for row in range(2):
         u = generator.mention.weight @ torch.cat([mentions.text[row], mentions.image[row]])
@@ -51,7 +51,7 @@ def test_masked_candidates_are_at_minus_infinity_and_send_no_gradient() -> None:
     generator = make_generator()
     torch.nn.init.normal_(generator.mention.weight, generator=torch.Generator().manual_seed(1))
     mask = torch.tensor([[True, False, True], [False, False, False]])
-    vectors = torch.randn(2, 3, 5).requires_grad_()
+    vectors = torch.randn(2, 3, 7).requires_grad_()
     logits = generator(make_rows(2), vectors, RETRIEVAL, mask)
     assert torch.equal(torch.isneginf(logits), ~mask)
     reinforce(logits, torch.tensor([[0], [0]]), torch.ones(2, 1), 0.1).loss.backward()
@@ -62,10 +62,10 @@ def test_masked_candidates_are_at_minus_infinity_and_send_no_gradient() -> None:
 
 def test_it_learns_from_the_first_step() -> None:
     generator = make_generator()
-    logits = generator(make_rows(2), generator.embed_entities(make_rows(2, 3, seed=1)), RETRIEVAL, ALL)
+    logits = generator(make_rows(2), generator.inputs(make_rows(2, 3, seed=1)), RETRIEVAL, ALL)
     reinforce(logits, torch.tensor([[0], [2]]), torch.ones(2, 1), 0.0).loss.backward()
     assert generator.mention.weight.grad.any()
 
 
-def test_embedding_entities_keeps_leading_axes() -> None:
-    assert make_generator().embed_entities(make_rows(2, 3)).shape == (2, 3, 5)
+def test_inputs_keep_leading_axes() -> None:
+    assert make_generator().inputs(make_rows(2, 3)).shape == (2, 3, 7)

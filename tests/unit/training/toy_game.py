@@ -79,8 +79,10 @@ def make_toy(entities: int = 60, mentions: int = 150, pool: int = 10, strength: 
 
     def mention_of(gold: Tensor) -> Modalities:
         there = torch.arange(len(gold)) % 5 != 4
-        blurred = [values @ turn + 0.1 * torch.randn(len(gold), turn.shape[0], generator=rng) for values, turn in
-                   ((text[gold], turn_text), (image[gold], turn_image))]
+        blurred = [
+            values @ turn + 0.1 * torch.randn(len(gold), turn.shape[0], generator=rng)
+            for values, turn in ((text[gold], turn_text), (image[gold], turn_image))
+        ]
         texts, images = (torch.nn.functional.normalize(values, dim=1) for values in blurred)
         return Modalities(texts, images * there[:, None], torch.ones(len(gold), dtype=torch.bool), there)
 

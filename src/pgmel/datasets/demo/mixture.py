@@ -16,7 +16,7 @@ PictureKind = Literal["none", "flag", "other_flag", "scenery", "missing", "trunc
 
 _NIL_SHARE: Final = 0.07
 _UNSEEN_SHARE_OF_PLACES: Final = 0.15
-_UNSEEN_SHARE_OF_MENTIONS: Final = 0.3
+_UNSEEN_SHARE_OF_MENTIONS: Final = 0.25
 _FULL_NAME_SHARE: Final = 0.05
 _CODE_WEIGHT: Final = 0.35
 _WEIGHT_WITHOUT_FLAG: Final = 0.5
@@ -42,7 +42,7 @@ _PICTURES_WITHOUT_FLAG: Final[dict[PictureKind, float]] = {
     "not_a_picture": 0.01,
 }
 _TEXTS_WITH_FLAG: Final[dict[TextKind, float]] = {"plain": 0.74, "region": 0.18, "capital": 0.04, "clue": 0.04}
-_TEXTS_WITHOUT_FLAG: Final[dict[TextKind, float]] = {"plain": 0.06, "region": 0.24, "capital": 0.4, "clue": 0.3}
+_TEXTS_WITHOUT_FLAG: Final[dict[TextKind, float]] = {"plain": 0.04, "region": 0.18, "capital": 0.33, "clue": 0.45}
 _TEXTS_WITH_LOOKALIKE: Final[dict[TextKind, float]] = {"plain": 0.08, "region": 0.12, "capital": 0.25, "clue": 0.55}
 _PICTURES_OF_NIL: Final[dict[PictureKind, float]] = {"flag": 0.85, "none": 0.15}
 

@@ -14,13 +14,13 @@ TextKind = Literal["plain", "region", "capital", "clue"]
 
 _TRIES: Final = 200
 _NAMES_WITH_ARTICLE: Final = {
-    "Bahamas", "Basque Country", "Danish West Indies", "Free State", "French Basque Country", "GDR", "Maldives", "Netherlands",
-    "Philippines", "Rhineland", "Sahara", "Seychelles", "Transvaal", "United States", "United States of America", "Western Sahara",
+    "Bahamas", "Basque Country", "Cretan State", "Danish West Indies", "French Basque Country", "French State", "GDR", "Kurdistan Region",
+    "Maldives", "Netherlands", "Philippines", "Rhine Province", "Rhineland", "Sahara", "Seychelles", "Transvaal", "Western Sahara",
 }  # fmt: skip
 _WORDS_WITH_ARTICLE: Final = re.compile(
-    r"\b(Colony|Commonwealth|Condominium|Confederation|Dominion|Duchy|Emirates|Empire|Federation|Islands|Jamahiriya|Kingdom|Line"
-    r"|Principalities|Raj|Republic|Territory|Union)\b"
-    r"|^(Bailiwick|Canton|Community|District|Free State|Province|Region|State) of "
+    r"\b(Colony|Commonwealth|Condominium|Confederation|Dominion|Duchy|Emirates|Empire|Federation|Free State|Islands|Jamahiriya|Kingdom|Line"
+    r"|Principalities|Raj|Republic|States|Sultanate|Territory|Union|Voivodeship)\b"
+    r"|^(Bailiwick|Canton|Community|District|Province|Region|State) of "
 )
 
 

@@ -73,9 +73,16 @@ def write_demo(folder: Path, seed: int = 0) -> None:
 def _refuse_to_overwrite(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    about = folder / ABOUT_FILE
-    if not about.is_file() or read_json(about).get("name") != _NAME:
+    if not _is_demo(folder):
         raise DataError("the demo would replace files that are not an earlier demo", folder, fix="Name an empty or new folder")
+
+
+def _is_demo(folder: Path) -> bool:
+    try:
+        about = read_json(folder / ABOUT_FILE)
+    except DataError:
+        return False
+    return isinstance(about, dict) and about.get("name") == _NAME
 
 
 def _write_rows(file: Path, rows: Iterable[Row]) -> None:
@@ -130,14 +137,15 @@ def _mention_jobs(
     seed: int,
     rng: np.random.Generator,
 ) -> list[PictureJob]:
-    shown = list(masters)
+    others = [place for place in load_places() if place.in_kb and place.flag]
     jobs: list[PictureJob] = []
     for number, (plan, path) in enumerate(zip((plan for split in plans.values() for plan in split), paths, strict=True)):
         if path is None:
             continue
         flag = None if plan.picture == "scenery" else masters.get(plan.place.id)
         if plan.picture == "other_flag":
-            flag = masters[shown[int(rng.integers(len(shown)))]]
+            strangers = [place.id for place in others if not set(place.names) & set(plan.place.names)]
+            flag = masters[strangers[int(rng.integers(len(strangers)))]]
         jobs.append(PictureJob(folder / path, plan.picture, flag, (seed, number)))
     return jobs
 

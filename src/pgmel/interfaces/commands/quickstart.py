@@ -28,7 +28,9 @@ def quickstart(
 ) -> None:
     """Build the demo KB, encode, train adversarially, evaluate, index, link three mentions, and write an HTML report; needs no network."""
     # The demo has missing and broken pictures on purpose; the table below counts them once.
-    logging.getLogger("pgmel").setLevel(logging.ERROR)
+    logger = logging.getLogger("pgmel")
+    if not logger.isEnabledFor(logging.DEBUG):
+        logger.setLevel(logging.ERROR)
     from pgmel.workflows.quickstart import run_quickstart
 
     result = run_quickstart(out, seed)
@@ -52,8 +54,8 @@ def quickstart(
     decision = result.run.decision
     if decision is not None:
         console.print(f"NIL is answered where the best candidate's probability is below {decision.threshold:.2f}, chosen on dev.")
-    console.print(f"Done in {result.seconds:.0f} s. Bundle: {result.run.bundle}", soft_wrap=True, highlight=False)
-    console.print(f"Report: {result.report.resolve()}", soft_wrap=True, highlight=False)
+    console.print(f"Done in {result.seconds:.0f} s. Bundle: {result.run.bundle}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Report: {result.report.resolve()}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _modality_table(result: "Quickstart") -> Table:
@@ -81,7 +83,7 @@ def _print_example(console: Console, example: "LinkExample") -> None:
     verdict = "[green]right[/green]" if link.entity_id == mention.entity_id else f"[red]wrong, it is {escape(gold)}[/red]"
     console.print(f"  → [bold]{escape(answer)}[/bold]  {verdict}")
     for candidate in link.candidates[:3]:
-        console.print(f"     {candidate.probability or 0:6.1%}  {escape(candidate.name)}", highlight=False)
+        console.print(f"     {candidate.probability or 0:6.1%}  {escape(candidate.name)} [dim]({escape(candidate.entity_id)})[/dim]", highlight=False)
     console.print()
 
 

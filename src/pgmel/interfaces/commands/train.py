@@ -48,4 +48,4 @@ def train(
         console.print(f"{count:,} mentions of {split} were not ranked: {reason}")
     early = ", stopped early" if run.result.stopped_early else ""
     console.print(f"{run.result.steps:,} steps in {run.result.seconds:,.0f} s{early}; best after step {run.result.best_step:,}")
-    console.print(f"bundle: {run.bundle}", soft_wrap=True)
+    console.print(f"bundle: {run.bundle}", soft_wrap=True, markup=False, highlight=False)

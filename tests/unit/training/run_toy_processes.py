@@ -1,0 +1,85 @@
+"""What the test of several processes compares: losses, gradients and short trainings, by as many processes as ``torchrun`` started."""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from toy_game import RULES, Toy, make_discriminator, make_generator, make_schedule, make_toy, make_trainer
+
+from pgmel.negatives import Negatives
+from pgmel.training import Game, TrainingInterruptedError, World, world
+
+BATCHES = {"even": 8, "odd": 7, "one": 1}
+INFONCE = {"triplet": 0.0, "infonce": 0.7}
+
+
+def compare_losses(toy: Toy, here: World) -> dict[str, torch.Tensor]:
+    """Return loss, log and gradients of both players for batches of several sizes."""
+    found: dict[str, torch.Tensor] = {}
+    for (size_name, size), (kind, weight) in ((one, other) for one in BATCHES.items() for other in INFONCE.items()):
+        game = Game(make_discriminator(hidden=4), make_generator(), toy.data, replace(RULES, infonce_weight=weight), here)
+        game.refresh_table()
+        rows = torch.arange(size) * 2
+        negatives = game.draw(rows, "generator", torch.Generator().manual_seed(0))
+        mask = negatives.mask.clone()
+        mask[0] &= size == 1  # processes hold different numbers of usable negatives
+        losses = {
+            "discriminator": (game.discriminator, game.discriminator_loss(rows, Negatives(negatives.rows, mask))),
+            "generator": (game.generator, game.generator_loss(rows, torch.Generator().manual_seed(1))),
+        }
+        for name, (player, (loss, log)) in losses.items():
+            place = f"{size_name}.{kind}.{name}"
+            loss.backward()
+            here.sum_gradients(player.parameters())
+            found[f"{place}.loss"] = here.sum(loss)
+            found |= {f"{place}.log.{key}": here.sum(value) for key, value in log.items()}
+            found |= {f"{place}.gradient.{key}": parameter.grad for key, parameter in player.named_parameters() if parameter.numel()}
+        found[f"{size_name}.{kind}.running"] = torch.tensor(game.running_reward)
+    return found
+
+
+def train(toy: Toy, here: World, folder: Path, stop_rank: int | None = None) -> dict[str, torch.Tensor]:
+    """Train for seven steps through all phases; with a rank, that process alone gets a signal in its sixth step."""
+    trainer = make_trainer(toy, folder, make_schedule(toy, max_steps=7), world=here, plan={"pretrain_sampler": "softmax"})
+    if stop_rank is not None:
+        learn = trainer._learn_generator
+
+        def learn_and_signal(*given: object) -> None:
+            if here.rank == stop_rank:
+                os.kill(os.getpid(), signal.SIGTERM)
+            learn(*given)
+
+        trainer._learn_generator = learn_and_signal
+        try:
+            trainer.run()
+        except TrainingInterruptedError:
+            return {"stopped": torch.tensor(trainer.step)}
+    result = trainer.run()
+    tensors = {**trainer.game.discriminator.state_dict(), **trainer.game.generator.state_dict()}
+    return tensors | {"best": torch.tensor([result.best.h_at_1, result.best.mrr, result.best_step])}
+
+
+def main(out: Path) -> None:
+    """Do everything; the leading process writes, the others check that their players equal its own."""
+    torch.set_num_threads(1)
+    toy = make_toy(entities=20, mentions=23, pool=6)
+    with world(torch.device("cpu")) as here:
+        found = compare_losses(toy, here)
+        found |= {f"straight.{name}": tensor for name, tensor in train(toy, here, out / "straight").items()}
+        found |= {f"signal.{name}": tensor for name, tensor in train(toy, here, out / "stopped", here.size - 1).items()}
+        found |= {f"resumed.{name}": tensor for name, tensor in train(toy, here, out / "stopped").items()}
+        for name, tensor in found.items():
+            mean = here.sum(tensor.double()) / here.size
+            if not torch.allclose(mean, tensor.double(), rtol=0, atol=1e-12):
+                raise SystemExit(f"process {here.rank} has another {name}")
+        if here.leads:
+            out.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.detach().clone().contiguous() for name, tensor in found.items()}, out / "found.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

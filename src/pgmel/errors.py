@@ -9,11 +9,14 @@ PgmelError                 base of all errors a user can cause or cure
 ├── IndexFileError         the search index is missing, damaged or does not fit the KB
 ├── BundleError            a bundle folder is incomplete or was written by another version
 ├── CheckpointError        a checkpoint is damaged or belongs to other settings or data
-└── MissingExtraError      an optional dependency is not installed; names the extra
+├── MissingExtraError      an optional dependency is not installed; names the extra
+└── TrainingInterruptedError  training was stopped by a signal, after a checkpoint (in `pgmel.training`)
 ```
 
 A message says what was wrong, where, and what to do. The CLI prints it without a traceback and leaves with ``exit_code``.
 """
+
+from typing import Any
 
 __all__ = [
     "BundleError",
@@ -32,7 +35,7 @@ class PgmelError(Exception):
     """Base of every error that pgmel raises on purpose.
 
     ``exit_code`` is what the CLI leaves with: 2 for settings, 3 for data, 4 for artefacts (KB, index, bundle, checkpoint), 5 for the
-    environment (encoders, extras), 1 for anything else.
+    environment (encoders, extras), 130 for an interruption, 1 for anything else.
     """
 
     exit_code = 1
@@ -64,6 +67,9 @@ class DataError(PgmelError, ValueError):
         where = ", ".join(part for part in (self.file, place) if part)
         message = f"{where}: {rule}" if where else rule
         super().__init__(f"{message}. {fix}" if fix else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.rule, self.file, self.place, self.fix)  # so that it comes back whole from another process
 
 
 class EncoderError(PgmelError):
@@ -108,4 +114,8 @@ class MissingExtraError(PgmelError, ImportError):
     exit_code = 5
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package, self.extra, self.purpose = package, extra, purpose
         super().__init__(f"{purpose} needs the package {package!r}, which is not installed; install it with: pip install 'pgmel[{extra}]'")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.package, self.extra, self.purpose)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -62,13 +63,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         part.chmod(0o777 & ~mask)
         if path.exists():
             path.rename(old)
-        try:
-            part.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
+        part.rename(path)
     finally:
+        if old.exists() and not path.exists():  # also where Ctrl-C came between the two moves
+            old.rename(path)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
@@ -151,10 +149,6 @@ def hash_json(value: Any) -> str:
 
 
 def _place(content: bytes, message: str) -> str | None:
-    """Turn msgspec's "byte 123" into a line number."""
-    words = message.replace(")", " ").split()
-    if "byte" in words[:-1]:
-        offset = words[words.index("byte") + 1]
-        if offset.isdigit():
-            return f"line {content[: int(offset)].count(10) + 1}"
-    return None
+    """Turn msgspec's "(byte 123)" into a line number."""
+    found = re.search(r"\bbyte (\d+)\)", message)
+    return f"line {content[: int(found[1])].count(10) + 1}" if found else None

@@ -71,7 +71,7 @@ def open_picture(source: Path | bytes | Image.Image, max_pixels: int = MAX_PIXEL
     """
     try:
         if isinstance(source, Image.Image):
-            return _to_rgb(_checked(source.copy(), max_pixels))
+            return _to_rgb(_checked(source, max_pixels))
         content = source if isinstance(source, bytes) else read_picture_bytes(source)
         if not content:
             raise PictureFault("empty", "the file has no bytes")

@@ -73,10 +73,10 @@ class FeatureSettings(_Group):
     )
     name_weight: NotNegative = Field(1.0, description="Weight of the similarity of names (mention surface against entity name).")
     context_weight: NotNegative = Field(1.0, description="Weight of the similarity of surface-with-sentence and name-with-description.")
-    lexical_weight: NotNegative = Field(1.0, description="Weight of the similarity of hashed character n-grams of the names.")
+    lexical_weight: NotNegative = Field(0.5, description="Weight of the similarity of hashed character n-grams of the names.")
     image_weight: NotNegative = Field(1.0, description="Weight of the similarity of pictures.")
     lexical_dim: Annotated[int, Field(ge=16, le=1 << 20)] = Field(4096, description="Buckets that character n-grams are hashed into.")
-    lexical_rank: Count = Field(512, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
+    lexical_rank: Count = Field(384, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
     batch_size: Count = Field(64, description="Rows encoded at once.")
     cache_dir: Path | None = Field(None, description="Folder of cached features; by default `$PGMEL_CACHE`, else the user's cache folder.")
 
@@ -153,16 +153,16 @@ class TrainingSettings(_Group):
     pretrain_generator_epochs: Annotated[int, Field(ge=0)] = Field(
         1, description="Epochs in which the generator learns against the pretrained discriminator."
     )
-    epochs: Annotated[int, Field(ge=0)] = Field(10, description="Adversarial epochs at most.")
-    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Stop after so many discriminator steps in all.")
-    learning_rate: Positive = Field(1e-3, description="Step length of the discriminator's optimiser (AdamW) at its peak.")
+    epochs: Annotated[int, Field(ge=0)] = Field(6, description="Adversarial epochs at most.")
+    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Stop after so many steps in all, those of pretraining included.")
+    learning_rate: Positive = Field(3e-4, description="Step length of the discriminator's optimiser (AdamW) at its peak.")
     weight_decay: NotNegative = Field(0.0, description="Decay of the weights towards their start.")
     warmup: Fraction = Field(0.05, description="Share of the steps in which the step length rises.")
     clip_norm: Positive = Field(1.0, description="Gradients are cut to this norm.")
-    patience: Count = Field(3, description="Stop after so many epochs without a better dev MRR.")
+    patience: Count = Field(3, description="Stop the adversarial phase after so many epochs without a better dev MRR; epochs of pretraining count.")
     log_every: Count = Field(20, description="Steps between rows of metrics.csv.")
     checkpoint_every: Count = Field(200, description="Steps between checkpoints.")
-    keep_checkpoints: Count = Field(2, description="Checkpoints kept, the best one apart.")
+    keep_checkpoints: Count = Field(2, description="Checkpoints kept; each holds the best weights so far too.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` uses bfloat16 where the accelerator has it, else float32."
     )
@@ -193,7 +193,7 @@ class IndexSettings(_Group):
 class LinkingSettings(_Group):
     """How links are decided."""
 
-    top_k: Count = Field(10, description="Candidates returned for a mention.")
+    top_k: Count = Field(10, description="Candidates that probabilities and the NIL decision are computed over; `pgmel link --top-k` says how many are shown.")
     nil: bool = Field(True, description="Answer NIL where no candidate is likely enough.")
 
 
@@ -230,7 +230,7 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
             raise SettingError(f"the settings file {file} does not exist") from None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"the settings file {file} cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingError(f"{file}: not valid TOML: {error}") from None
     faults: list[str] = []
     for override in overrides:
@@ -275,7 +275,7 @@ def settings_from(values: Mapping[str, Any], origin: str = "the settings", fault
 def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -164,6 +164,12 @@ def test_deep_grey_is_scaled_not_clipped(form: str, kind: type) -> None:
     np.testing.assert_allclose(grey.ravel(), np.linspace(0, 255, 64), atol=1)
 
 
+@pytest.mark.parametrize(("kind", "bright"), [(np.uint16, 1000), (np.int32, 1000), (np.int32, 200)])
+def test_dark_deep_grey_stays_dark(kind: type, bright: int) -> None:
+    grey = np.asarray(open_picture(encoded(Image.fromarray(np.full((4, 4), bright, dtype=kind)), "TIFF")))
+    assert grey.max() == (200 if bright == 200 else round(1000 / 257))
+
+
 def test_one_bit_picture_opens() -> None:
     assert open_picture(encoded(Image.new("1", (3, 3), 1), "PNG")).getpixel((0, 0)) == WHITE
 
@@ -205,6 +211,9 @@ def test_picture_in_memory_is_converted_and_left_as_it_is() -> None:
     source = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     assert open_picture(source).getpixel((0, 0)) == WHITE
     assert (source.mode, source.getpixel((0, 0))) == ("RGBA", (0, 0, 0, 0))
+    plain = Image.new("RGB", (4, 4), RED)
+    open_picture(plain).putpixel((0, 0), WHITE)
+    assert plain.getpixel((0, 0)) == RED
 
 
 def test_probe_agrees_with_opening(tmp_path: Path) -> None:

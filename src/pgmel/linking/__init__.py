@@ -1,7 +1,7 @@
 """Linking: mention in, link out; the decision between link and NIL; the bundle folder; whole files."""
 
 from pgmel.linking.bulk import BulkJob
-from pgmel.linking.bundle import bundle_identity, check_bundle, read_card, write_bundle
+from pgmel.linking.bundle import bundle_identity, check_bundle, package_versions, read_card, write_bundle
 from pgmel.linking.calibration import fit_decision
 from pgmel.linking.decision import Decision
 from pgmel.linking.journal import Counts
@@ -17,6 +17,7 @@ __all__ = [
     "check_bundle",
     "fit_decision",
     "link_values",
+    "package_versions",
     "parse_mention",
     "read_card",
     "write_bundle",

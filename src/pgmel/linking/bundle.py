@@ -35,6 +35,7 @@ __all__ = [
     "StoredModel",
     "bundle_identity",
     "check_bundle",
+    "package_versions",
     "read_card",
     "write_bundle",
 ]
@@ -109,7 +110,7 @@ def write_bundle(
             decision = card["decision"].to_dict() if isinstance(card["decision"], Decision) else card["decision"]
             settings = with_absolute_folders(card["settings"])
             added = {"format": FORMAT, "format_version": FORMAT_VERSION, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-            about = {"versions": _versions(), "kb": about_kb, "index": index.describe(), "files": files}
+            about = {"versions": package_versions(), "kb": about_kb, "index": index.describe(), "files": files}
             (part / CARD).write_bytes(encode_json({**added, **card, "settings": settings, "decision": decision, **about}))
     except OSError as error:
         raise BundleError(f"the bundle {folder} cannot be written: {error}") from None
@@ -212,7 +213,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

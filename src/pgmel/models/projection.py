@@ -32,15 +32,15 @@ class Projection:
 
     Attributes:
         text_maps: Channel name to (dim_channel, dim_text) matrix.
-        image_mean: (dim_channel,) mean of the KB's picture vectors; empty without pictures.
-        image_map: (dim_channel, dim_image) matrix; empty without pictures.
+        image_mean: (dim_picture,) mean of the picture vectors of both sides; empty without pictures.
+        image_map: (dim_picture, dim_image) matrix; empty without pictures.
         text_share: Share of the text in the zero-shot similarity, 0 to 1.
         variance_kept: Share of the text inputs' squared length that the kept dimensions carry.
     """
 
-    text_maps: Mapping[str, Float32[np.ndarray, "dim_channel dim_text"]]
-    image_mean: Float32[np.ndarray, "dim_channel"]
-    image_map: Float32[np.ndarray, "dim_channel dim_image"]
+    text_maps: Mapping[str, Float32[np.ndarray, "_ dim_text"]]
+    image_mean: Float32[np.ndarray, "dim_picture"]
+    image_map: Float32[np.ndarray, "dim_picture dim_image"]
     text_share: float
     variance_kept: float
 

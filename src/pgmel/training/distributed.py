@@ -77,8 +77,13 @@ class World:
         if self.size == 1:
             return work()
         done = work() if self.leads else None
-        dist.barrier()
+        self.wait()
         return done if done is not None else work()
+
+    def wait(self) -> None:
+        """Wait until every process has come here."""
+        if self.size > 1:
+            dist.barrier()
 
     def agree(self, flag: bool, device: torch.device) -> bool:
         """Return whether any process raised the flag."""

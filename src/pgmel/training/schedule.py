@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-__all__ = ["Schedule", "Step", "batch_rows", "learning_rate_factor"]
+__all__ = ["Schedule", "Step", "batch_rows", "learning_rate_factor", "rng_for"]
 
 Phase = Literal["pretrain_discriminator", "pretrain_generator", "adversarial"]
 

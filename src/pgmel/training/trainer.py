@@ -33,6 +33,9 @@ from pgmel.training.schedule import Schedule, batch_rows, learning_rate_factor, 
 
 __all__ = ["DevScores", "Trainer", "TrainingInterruptedError", "TrainingPlan", "TrainingResult"]
 
+SAME_SIGNAL_S = 1.0
+"""Signals that follow the first within so many seconds are taken for the same request to stop."""
+
 
 class TrainingInterruptedError(PgmelError):
     """Training was stopped by a signal after writing a checkpoint; running the same command again goes on from there."""
@@ -308,8 +311,12 @@ class Trainer:
             self.log.write(self.step, row | means | rate)
 
     def _save(self, folder: Path) -> None:
-        if not self.world.leads:
-            return
+        if self.world.leads:
+            self._write(folder)
+        # Were another process to leave first, torchrun would end this one in the midst of writing.
+        self.world.wait()
+
+    def _write(self, folder: Path) -> None:
         parts = {
             "discriminator": _copy(self.game.discriminator),
             "generator": _copy(self.game.generator),
@@ -363,17 +370,18 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying from them; outside the main thread nothing is changed."""
-    asked: list[int] = []
+def _signals() -> Iterator[list[float]]:
+    """Collect the times of SIGINT and SIGTERM instead of dying from them; outside the main thread nothing is changed."""
+    asked: list[float] = []
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
 
     def note(number: int, frame: object) -> None:  # noqa: ARG001
-        if asked:  # asked twice: the user will not wait for the step
+        # Asked twice, the user will not wait for the step; but torchrun passes on at once what the terminal sent already.
+        if asked and time.monotonic() - asked[0] > SAME_SIGNAL_S:
             raise KeyboardInterrupt
-        asked.append(number)
+        asked.append(time.monotonic())
 
     old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

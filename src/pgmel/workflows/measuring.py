@@ -18,12 +18,12 @@ from pgmel.evaluation import (
     rank_against_kb,
     slice_masks,
 )
-from pgmel.linking import Decision, fit_decision
+from pgmel.linking import Decision, fit_decision, package_versions
 from pgmel.models import Embedder
 from pgmel.settings import EvaluationSettings, Settings
 from pgmel.workflows.material import Material, Split
 
-__all__ = ["Measurement", "Vectors", "embed", "find_top", "fit_nil", "measure_split"]
+__all__ = ["Measurement", "Vectors", "describe_data", "embed", "find_top", "fit_nil", "measure_split"]
 
 
 class Vectors(NamedTuple):
@@ -100,6 +100,7 @@ def measure_split(
         data=describe_data(material, split_name),
         settings=settings.model_dump(mode="json"),
         seeds=(settings.seed,),
+        versions=package_versions(),
         candidate_recall=recall,
     )
     return Measurement(result, ranks, vectors)
@@ -152,6 +153,7 @@ def _measure_nil(
         settings.bootstrap,
         settings.confidence,
         rng,
+        groups=[split.mentions[row].context or split.mentions[row].id for row in np.flatnonzero(annotated)],
         threshold=decision.threshold,
     )
 

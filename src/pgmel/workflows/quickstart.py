@@ -23,7 +23,7 @@ from pgmel.evaluation import (
 from pgmel.linking import Linker
 from pgmel.records import Entity, Link, Mention
 from pgmel.settings import Settings, settings_from
-from pgmel.training import METRICS, MetricsLog
+from pgmel.training import MetricsLog
 from pgmel.version import __version__
 from pgmel.workflows.measuring import Measurement
 from pgmel.workflows.train import TrainingRun, train
@@ -43,6 +43,19 @@ MODALITIES: Final = {
     "fused": {},
 }
 """Name to changed settings of the group ``features``."""
+
+
+CURVES: Final = {
+    "triplet_loss": "Triplet loss",
+    "active_share": "Share of negatives that still teach",
+    "positive_score": "Score of gold entities",
+    "negative_score": "Score of negatives",
+    "reward": "Generator's reward",
+    "policy_entropy": "Entropy of the policy (nats)",
+    "dev_h_at_1": "H@1 on dev",
+    "dev_mrr": "MRR on dev",
+}
+"""Columns of metrics.csv that the report draws, and their headings."""
 
 
 class Quickstart(NamedTuple):
@@ -169,7 +182,7 @@ def _report_data(
         modalities=rows,
         slices=slices,
         ranks=(RankSeries("zero-shot", before.ranks.realistic), RankSeries("trained", after.ranks.realistic)),
-        training=TrainingCurves(MetricsLog.read(out / "fused"), titles=METRICS),
+        training=TrainingCurves(MetricsLog.read(out / "fused"), columns=tuple(CURVES), titles=CURVES),
         nil=after.result.nil,
         examples=tuple(examples),
         errors=tuple(errors),

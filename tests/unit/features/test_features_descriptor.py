@@ -70,6 +70,13 @@ def test_a_distorted_picture_finds_its_original(name: str) -> None:
     assert (best == np.arange(100)).mean() >= least
 
 
+def test_contrast_drops_out() -> None:
+    clear = layouts(1)[0]
+    faint = picture_of(pixels(clear) * 0.05 + 120)
+    encoder, waves = ColourLayout(), slice(0, 65)
+    np.testing.assert_allclose(encoder.prepare(faint)[waves], encoder.prepare(clear)[waves], atol=0.08)
+
+
 def test_colours_alone_tell_pictures_apart() -> None:
     flags = [
         Image.fromarray(np.array([[a], [b]], dtype=np.uint8)).resize((30, 20), Image.Resampling.NEAREST)

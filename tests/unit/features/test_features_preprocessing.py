@@ -22,7 +22,7 @@ def written(folder: Path, **config: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("size", [(50, 40), (40, 50), (32, 32), (9, 200), (300, 20)])
+@pytest.mark.parametrize("size", [(50, 40), (31, 50), (50, 31), (32, 32), (9, 200), (300, 20)])
 @pytest.mark.parametrize(
     "config",
     [

@@ -59,6 +59,7 @@ def test_report_tells_missing_from_broken() -> None:
 
 
 def test_report_caps_its_list_and_counts_on() -> None:
+    assert len(FeatureReport.of_pictures(500, [problem("broken", n) for n in range(300)]).problems) == MAX_LISTED
     report = FeatureReport.of_pictures(500, [problem("broken", n) for n in range(300)]) + FeatureReport.of_pictures(1, [problem("missing")])
     assert len(report.problems) == MAX_LISTED
     assert (report.pictures_named, report.pictures_missing, report.pictures_broken) == (501, 1, 300)

@@ -191,9 +191,9 @@ def wait_for_bytes(path: Path, count: int) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_killed_process_is_continued(bundle: Path, tmp_path: Path, how: signal.Signals) -> None:
-    source, output = write_mentions(tmp_path / "mentions.jsonl", 1500), tmp_path / "links.jsonl"
+    source, output = write_mentions(tmp_path / "mentions.jsonl", 800), tmp_path / "links.jsonl"
     process = start(bundle, source, output)
-    wait_for_bytes(tmp_path / "links.jsonl.part", 100_000)
+    wait_for_bytes(tmp_path / "links.jsonl.part", 50_000)
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
     assert not output.exists()
@@ -202,8 +202,8 @@ def test_killed_process_is_continued(bundle: Path, tmp_path: Path, how: signal.S
         assert process.returncode == 130
         assert "Run the same command again to continue" in said
         assert "Traceback" not in said
-    result = run("--bundle", bundle, "--input", source, "--output", output, "--batch-size", 5)
+    result = run("--bundle", bundle, "--input", source, "--output", output)
     if how is signal.SIGINT:
         assert "Continuing after line" in result.stderr
-    assert [line["id"] for line in read(output)] == [f"m{n}" for n in range(1500)]
+    assert [line["id"] for line in read(output)] == [f"m{n}" for n in range(800)]
     assert {path.name for path in tmp_path.iterdir()} == {"mentions.jsonl", "links.jsonl"}

@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+def results(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What one process found, what two found, and the folder with the runs of both."""
     folder = tmp_path_factory.mktemp("processes")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
@@ -37,9 +37,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    threads = torch.get_num_threads()
     main(folder / "one")
-    torch.set_num_threads(threads)
     return load_file(folder / "one" / "found.safetensors"), load_file(folder / "two" / "found.safetensors"), folder
 
 

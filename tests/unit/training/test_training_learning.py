@@ -12,7 +12,7 @@ from pgmel.training import Trainer
 
 
 @pytest.fixture(scope="module")
-def toy() -> Toy:
+def toy(one_thread: None) -> Toy:
     return make_toy()
 
 

@@ -11,7 +11,7 @@ from pgmel.training import METRICS, DevScores, MetricsLog, Trainer, World
 
 
 @pytest.fixture(scope="module")
-def toy() -> Toy:
+def toy(one_thread: None) -> Toy:
     return make_toy(entities=20, mentions=23, pool=6)
 
 

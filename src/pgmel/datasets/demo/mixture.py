@@ -21,6 +21,7 @@ _FULL_NAME_SHARE: Final = 0.05
 _CODE_WEIGHT: Final = 0.35
 _WEIGHT_WITHOUT_FLAG: Final = 0.5
 _WEIGHT_UNAMBIGUOUS: Final = 0.2
+_WEIGHT_WITH_LOOKALIKE: Final = 0.35
 
 _PICTURES: Final[dict[PictureKind, float]] = {
     "none": 0.2,
@@ -122,7 +123,13 @@ class MentionPlanner:
     def _weigh_one(self, place: Place) -> float:
         rivals = max((len(self._shared[name]) - 1 for name in self._names.get(place.id, ())), default=0)
         weight = rivals**0.5 if rivals else _WEIGHT_UNAMBIGUOUS
+        if any(self._has_lookalike(place, name) for name in self._names.get(place.id, ())):
+            weight *= _WEIGHT_WITH_LOOKALIKE
         return weight if place.flag else weight * _WEIGHT_WITHOUT_FLAG
+
+    def _has_lookalike(self, place: Place, surface: str) -> bool:
+        """Whether another place of that name flies a flag that looks the same."""
+        return any(frozenset((place.id, rival.id)) in self._lookalikes for rival in self._shared.get(surface, ()))
 
     def _plan_one(self, pools: Sequence[tuple[Sequence[Place], np.ndarray]], nil: Sequence[Place], rng: np.random.Generator) -> MentionPlan:
         if rng.random() < _NIL_SHARE:
@@ -146,9 +153,7 @@ class MentionPlanner:
     def _text_shares(self, place: Place, surface: str, picture: PictureKind) -> Mapping[TextKind, float]:
         if picture != "flag":
             return _TEXTS_WITHOUT_FLAG
-        rivals = self._shared.get(surface, ())
-        alike = any(frozenset((place.id, rival.id)) in self._lookalikes for rival in rivals if rival.id != place.id)
-        return _TEXTS_WITH_LOOKALIKE if alike else _TEXTS_WITH_FLAG
+        return _TEXTS_WITH_LOOKALIKE if self._has_lookalike(place, surface) else _TEXTS_WITH_FLAG
 
 
 def _draw(shares: Mapping[Kind, float], rng: np.random.Generator) -> Kind:

@@ -57,7 +57,7 @@ TextEncoderOption = Annotated[
 ImageEncoderOption = Annotated[
     str | None, typer.Option("--image-encoder", help="Where the bundle's image encoder is, if it moved.", show_default=False)
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: cpu, cuda, cuda:1, mps.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: auto, cpu, cuda, cuda:1, mps.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help=f"Leave with {BAD_LINES} if a line could not be used.")]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Start anew instead of continuing an interrupted job.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")]
@@ -73,7 +73,7 @@ def link(
     output: OutputOption = None,
     top_k: TopKOption = 10,
     batch_size: BatchOption = 64,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     text_encoder: TextEncoderOption = None,
     image_encoder: ImageEncoderOption = None,
     strict: StrictOption = False,
@@ -89,7 +89,9 @@ def link(
     from pgmel.linking import BulkJob, Linker, bundle_identity
 
     def load() -> Linker:
-        return Linker.load(bundle, device, text_encoder=text_encoder, image_encoder=image_encoder)
+        from pgmel.workflows.train import resolve_device
+
+        return Linker.load(bundle, str(resolve_device(device)), text_encoder=text_encoder, image_encoder=image_encoder)
 
     if (mention is None) == (source is None):
         raise SettingError("name either --mention (with --text, --image) or --input and --output")

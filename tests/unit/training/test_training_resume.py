@@ -78,7 +78,11 @@ def crash() -> None:
 
 CASES = {
     "generator": {},
-    "dropout": {"plan": {"sampler": "uniform", "pretrain_sampler": "in_batch"}, "discriminator": {"dropout": 0.4, "hidden": 6}},
+    "dropout": {
+        "plan": {"sampler": "uniform", "pretrain_sampler": "in_batch"},
+        "discriminator": {"dropout": 0.4, "hidden": 6},
+        "epochs": (2, 0, 2),
+    },
     "softmax from a stale table": {"plan": {"sampler": "softmax", "pretrain_sampler": "hardest", "refresh_every": 6}},
     "moving average and decay": {
         "plan": {"weight_decay": 0.5, "generator_steps": 2, "discriminator_steps": 3},
@@ -93,7 +97,8 @@ def make(toy: Toy, folder: Path, case: str = "generator", **more: object) -> Tra
     values = CASES[case]
     discriminator = make_discriminator(**values.get("discriminator", {})).eval()
     plan = values.get("plan", {}) | more.pop("plan", {})
-    return make_trainer(toy, folder, rules=values.get("rules", {}), plan=plan, discriminator=discriminator, **more)
+    schedule = make_schedule(toy, *values.get("epochs", (1, 1, 2)))
+    return make_trainer(toy, folder, schedule, rules=values.get("rules", {}), plan=plan, discriminator=discriminator, **more)
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ MENTIONS = [
 def folder(tmp_path: Path) -> Path:
     write_lines(tmp_path / "kb.jsonl", KB)
     write_lines(tmp_path / "train.jsonl", MENTIONS)
-    write_lines(tmp_path / "dev.jsonl", MENTIONS[:2])
-    write_lines(tmp_path / "test.jsonl", MENTIONS[1:2])
+    write_lines(tmp_path / "dev.jsonl", [row | {"id": f"dev-{row['id']}"} for row in MENTIONS[:2]])
+    write_lines(tmp_path / "test.jsonl", [MENTIONS[1] | {"id": "test-b"}])
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     return tmp_path
 
@@ -109,7 +109,7 @@ def test_without_data_it_is_said_how_to_name_them() -> None:
 
 
 def test_layout_and_treatment_of_faults_are_those_of_the_settings(folder: Path) -> None:
-    write_lines(folder / "dev.jsonl", [*MENTIONS[:1], {"id": "z"}])
+    write_lines(folder / "dev.jsonl", [MENTIONS[0] | {"id": "y"}, {"id": "z"}])
     with pytest.raises(DataError, match=r"dev\.jsonl, line 2"):
         read_data(quick_settings(), folder)
     assert len(read_data(quick_settings("data.on_error=skip"), folder).faults) == 1

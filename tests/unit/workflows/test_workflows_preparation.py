@@ -109,7 +109,6 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     [
         "seed=3",
         "features.image_weight=0.5",
-        "features.lexical_weight=0.5",
         "features.lexical_rank=16",
         "model.text_input=20",
         "model.image_input=20",
@@ -188,9 +187,8 @@ def test_duplicates_of_the_gold_entity_stay_out_of_pools(material: Material, set
 
 
 def test_channels_are_weighted_as_the_settings_say() -> None:
-    settings = quick_settings(
-        *(f"features.{name}_weight={weight}" for name, weight in zip(["name", "context", "lexical", "image"], range(4)))
-    )
+    weights = ("name_weight=0", "context_weight=1", "lexical_weight=2", "image_weight=3")
+    settings = quick_settings(*(f"features.{weight}" for weight in weights))
     assert channel_weights(settings) == {"name": 0, "context": 1, "lexical": 2, "image": 3}
 
 

@@ -23,7 +23,7 @@ def _mention(number: int, surface: str, context: str, entity_id: str | None, wit
 
 EXAMPLES: Final[tuple[Mention, ...]] = (
     _mention(1, "Congo", "My cousin is back from Congo and sent me this photograph.", "democratic-republic-of-the-congo", True),
-    _mention(2, "Georgia", "From Atlanta we drove across Georgia to the squares of Savannah.", "georgia-us", False),
+    _mention(2, "Georgia", "We landed in Atlanta, the capital of Georgia, on our tour of the southern United States.", "georgia-us", False),
     _mention(3, "Aruba", "Whoever glued this into the album wrote Aruba underneath.", None, True),
 )
 """The examples; their images are relative to the folder that ``write_demo`` wrote, and their golds are given."""

@@ -17,10 +17,12 @@ import numpy as np
 from pgmel.index import EntityIndex
 from pgmel.settings import Settings, read_settings
 from pgmel.testing import toy_world
+from pgmel.workflows.train import TrainingRun
 
 __all__ = [
     "QUICK",
     "Outcome",
+    "ToyRun",
     "bundle_vectors",
     "quick_settings",
     "read_lines",
@@ -86,6 +88,15 @@ def bundle_vectors(bundle: Path) -> np.ndarray:
     return np.array(EntityIndex.load(bundle / "index").vectors)
 
 
+class ToyRun(NamedTuple):
+    """Data, settings and folder of a finished run, and what ``train`` returned."""
+
+    data: Path
+    settings: Settings
+    folder: Path
+    result: TrainingRun
+
+
 class Outcome(NamedTuple):
     """What a command left with and wrote."""
 
@@ -102,7 +113,8 @@ def run_cli(*arguments: object, width: int = 200) -> Outcome:
     """Run the command line in this process, as the installed script does."""
     from pgmel.interfaces.cli import main
 
-    out, err = io.StringIO(), io.StringIO()
+    # JSON is written as bytes, so a text buffer alone will not do.
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     code: Any = 0
     with (
         patch.object(sys, "argv", ["pgmel", *map(str, arguments)]),
@@ -115,7 +127,12 @@ def run_cli(*arguments: object, width: int = 200) -> Outcome:
             main()
         except SystemExit as end:
             code = end.code or 0
-    return Outcome(code, out.getvalue(), err.getvalue())
+    return Outcome(code, _text_of(out), _text_of(err))
+
+
+def _text_of(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def start_cli(*arguments: object, **options: Any) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -20,6 +20,7 @@ __all__ = [
     "encode_json",
     "hash_bytes",
     "hash_json",
+    "open_data",
     "read_json",
     "read_jsonl",
     "write_bytes",
@@ -110,19 +111,27 @@ def read_json(path: Path) -> Any:
         raise DataError(f"not valid JSON ({error})", path, _place(content, str(error))) from None
 
 
+def open_data(path: Path) -> BinaryIO:
+    """Open a data file for reading.
+
+    Raises:
+        DataError: If the file is missing or unreadable.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError("the file does not exist", path) from None
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield line number (from 1) and value of every non-empty line; a line that is not JSON comes as the ``DataError`` to raise or count.
 
     Raises:
         DataError: If the file is missing or unreadable.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise DataError("the file does not exist", path) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
-    with file:
+    with open_data(path) as file:
         for number, line in enumerate(file, start=1):
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")  # editors on Windows open a file with a byte-order mark

@@ -7,8 +7,6 @@ from typing import NamedTuple, NoReturn
 
 import pytest
 import torch
-from scipy import stats
-from torch import Tensor
 
 import pgmel.negatives
 from pgmel.negatives import NEEDS_POOL, NEEDS_SCORES, SAMPLERS, Batch, Negatives
@@ -204,76 +202,6 @@ def test_nothing_given_is_changed(name: str) -> None:
     draw(name, batch)
     after = [*batch[:3], batch.score_pool(), batch.policy_logits()]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
-
-
-def frequencies(rows: Tensor, size: int) -> list[int]:
-    return torch.bincount(rows.flatten(), minlength=size).tolist()
-
-
-def test_uniform_gives_all_entities_but_gold_the_same_chance() -> None:
-    batch = make_batch(size=1, pool=4, entities=8)._replace(gold_rows=torch.full((5000,), 3))
-    counts = frequencies(draw("uniform", batch).rows, 8)
-    assert counts.pop(3) == 0
-    assert stats.chisquare(counts).pvalue > 1e-4
-
-
-def one_pool(scores: list[float], mask: list[bool], copies: int) -> Batch:
-    """Many copies of one mention whose pool holds rows 0, 1, 2 ...; its gold entity is none of them."""
-    places = len(scores)
-    usable = torch.tensor([mask]).repeat(copies, 1)
-    values = torch.tensor([scores]).repeat(copies, 1)
-    return Batch(
-        torch.full((copies,), places),
-        torch.arange(places).repeat(copies, 1),
-        usable,
-        places + 1,
-        lambda: values,
-        lambda: values.masked_fill(~usable, -INF),
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "temperature", "weights"),
-    [
-        ("pool_uniform", 0.5, torch.ones(5)),
-        ("softmax", 0.5, torch.exp(torch.tensor([0.1, 0.9, -0.5, 0.4, 0.0]) / 0.5)),
-        ("generator", 0.5, torch.exp(torch.tensor([0.1, 0.9, -0.5, 0.4, 0.0]))),
-    ],
-)
-def test_single_draws_follow_the_rules_probabilities(name: str, temperature: float, weights: Tensor) -> None:
-    mask = [True, True, True, False, True]
-    batch = one_pool([0.1, 0.9, -0.5, 0.4, 0.0], mask, 20_000)
-    counts = torch.tensor(frequencies(draw(name, batch, 1, temperature=temperature).rows, 5))
-    usable = torch.tensor(mask)
-    expected = weights[usable].double()
-    assert counts[~usable].sum() == 0
-    assert stats.chisquare(counts[usable], expected / expected.sum() * 20_000).pvalue > 1e-4
-
-
-def test_in_batch_gives_all_other_mentions_the_same_chance() -> None:
-    gold = torch.tensor([4, 9, 4, 6, 6])
-    batch = make_batch(size=5)._replace(gold_rows=gold)
-    first = torch.cat([draw("in_batch", batch, 1, seed).rows[:1] for seed in range(3000)])
-    counts = frequencies(first, 10)
-    # The first mention sees entity 9 once and entity 6 twice among the others.
-    assert stats.chisquare([counts[9], counts[6]], [1000, 2000]).pvalue > 1e-4
-
-
-def test_hardest_takes_the_highest_scores_in_order() -> None:
-    batch = make_batch(size=8, pool=12, entities=40)
-    drawn = draw("hardest", batch, 5)
-    for row in range(8):
-        usable = [
-            (float(score), int(place))
-            for score, place, ok in zip(batch.score_pool()[row], batch.pool_rows[row], batch.pool_mask[row], strict=True)
-            if ok
-        ]
-        assert drawn.rows[row].tolist() == [place for _, place in sorted(usable, reverse=True)[:5]]
-
-
-def test_a_low_temperature_makes_softmax_the_hardest_rule() -> None:
-    batch = make_batch(size=8, pool=12, entities=40)
-    assert torch.equal(draw("softmax", batch, 5, temperature=1e-4).rows, draw("hardest", batch, 5).rows)
 
 
 def test_the_generators_draws_carry_no_gradient() -> None:

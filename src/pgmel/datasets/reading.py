@@ -11,6 +11,7 @@ import msgspec
 
 from pgmel.datasets.faults import DUPLICATE_ID, MALFORMED, MISSING_KEY, NOT_UTF8, WRONG_TYPE, Faults, Place
 from pgmel.errors import DataError
+from pgmel.files import open_data
 
 __all__ = ["list_names", "parse_record", "read_content", "read_items", "read_members", "read_table", "read_value"]
 
@@ -122,13 +123,7 @@ def read_table(path: Path, faults: Faults, separator: str = "\t") -> Iterator[tu
     Raises:
         DataError: If the file is missing or unreadable.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise DataError("the file does not exist", path) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
-    with file:
+    with open_data(path) as file:
         for number, line in enumerate(file, start=1):
             where = Place(path, f"line {number}")
             try:

@@ -1,15 +1,11 @@
 """Tiny models with random weights, saved as real ones are."""
 
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-SENTENCE = "the a red blue green river painter town water canvas mayor flows bridge portrait market alder brook"
-WORDS = [*SENTENCE.split(), ",", "."]
+from tiny_models import WORDS, save_bert, save_clip
 
 
 @pytest.fixture(autouse=True)
@@ -26,62 +22,19 @@ def quiet_transformers() -> Iterator[None]:
         yield
 
 
-def _save_bert_tokenizer(folder: Path) -> None:
-    from transformers import BertTokenizer
-
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *("##" + letter for letter in letters)]
-    vocabulary = list(dict.fromkeys(vocabulary))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    BertTokenizer.from_pretrained(folder, do_lower_case=True, model_max_length=32).save_pretrained(folder)
-
-
-def _save_bert(folder: Path, seed: int = 0) -> Path:
-    import torch
-    from transformers import BertConfig, BertModel
-
-    _save_bert_tokenizer(folder)
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=100, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def bert_folder(tmp_path_factory: pytest.TempPathFactory, quiet_transformers: None) -> Path:
-    return _save_bert(tmp_path_factory.mktemp("bert"))
+    return save_bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture
 def make_bert(tmp_path: Path, quiet_transformers: None) -> Callable[[str, int], Path]:
-    return lambda name, seed: _save_bert(tmp_path / name, seed)
+    return lambda name, seed: save_bert(tmp_path / name, seed)
 
 
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory, quiet_transformers: None) -> Path:
-    import torch
-    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    folder = tmp_path_factory.mktemp("clip")
-    letters = [chr(code) for code in range(33, 127)]
-    vocabulary = [*letters, "re", *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(vocabulary)}), encoding="utf-8")
-    (folder / "merges.txt").write_text("#version: 0.2\nr e\n", encoding="utf-8")
-    CLIPTokenizer.from_pretrained(folder, model_max_length=20).save_pretrained(folder)
-    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    start, end = len(vocabulary) - 2, len(vocabulary) - 1
-    text: dict[str, Any] = size | {"vocab_size": len(vocabulary), "max_position_embeddings": 20}
-    text |= {"bos_token_id": start, "eos_token_id": end, "pad_token_id": end}
-    torch.manual_seed(0)
-    CLIPModel(CLIPConfig(text_config=text, vision_config=size | {"image_size": 32, "patch_size": 8}, projection_dim=12)).save_pretrained(
-        folder
-    )
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
+    return save_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from pgmel.errors import BundleError, SettingError
 from pgmel.models import Embedder, Projection, fit_projection, start_discriminator
+from pgmel.testing import fake_encoders, toy_world
 
 WEIGHTS = {"name": 1.0, "context": 1.0, "lexical": 1.0, "image": 1.0}
 ENTITIES, MENTIONS = make_features(40, 2), make_features(30, 1)
@@ -203,3 +204,24 @@ def test_a_damaged_model_is_refused_and_its_folder_named(tmp_path: Path, damage:
     DAMAGE[damage](tmp_path / "model")
     with pytest.raises(BundleError, match="model"):
         Embedder.load(tmp_path / "model")
+
+
+def test_encoded_records_give_the_zero_shot_similarity_of_their_raw_channels(tmp_path: Path) -> None:
+    world, encoders = toy_world(tmp_path), fake_encoders()
+    entities = encoders.encode_entities(world.entities, show_progress=False)
+    mentions = encoders.encode_mentions(world.splits["dev"], show_progress=False)
+    weights = {"name": 1.0, "context": 2.0, "image": 0.5}
+    projection = fit_projection([entities, mentions], weights, dim_text=500, dim_image=500, lexical_rank=5, whitening=0.0, seed=0)
+    embedder = Embedder(projection, start_discriminator(projection, dim=1000, image_dim=None, hidden=8))
+    scores = embedder.embed_mentions(mentions) @ embedder.embed_entities(entities).T
+
+    def channel(side: object, name: str) -> np.ndarray:
+        return side.channels[name].astype(np.float64)
+
+    text = sum(weights[name] * channel(mentions, name) @ channel(entities, name).T for name in ("name", "context")) / 3
+    pictures = np.concatenate([channel(side, "image")[side.present["image"]] for side in (entities, mentions)])
+    looks = [(channel(side, "image") - pictures.mean(axis=0)) * side.present["image"][:, None] for side in (mentions, entities)]
+    units = [look / np.maximum(np.linalg.norm(look, axis=1, keepdims=True), 1e-12) for look in looks]
+    assert not mentions.present["image"].all()
+    assert projection.text_share == pytest.approx(1 / 1.5)
+    np.testing.assert_allclose(scores, (text + 0.5 * units[0] @ units[1].T) / 1.5, atol=2e-3)

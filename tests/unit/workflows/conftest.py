@@ -1,22 +1,11 @@
 """One trained toy run for all tests of workflows; tests that change it take a copy."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from toy_runs import quick_settings, write_toy
+from toy_runs import ToyRun, quick_settings, write_toy
 
-from pgmel.settings import Settings
-from pgmel.workflows.train import TrainingRun, train
-
-
-class ToyRun(NamedTuple):
-    """Data, settings and folder of a finished run, and what ``train`` returned."""
-
-    data: Path
-    settings: Settings
-    folder: Path
-    result: TrainingRun
+from pgmel.workflows.train import train
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ToyRun
-from toy_runs import bundle_vectors, quick_settings, read_lines, write_lines
+from toy_runs import ToyRun, bundle_vectors, quick_settings, read_lines, write_lines
 
 from pgmel.errors import BundleError, DataError, EncoderError, SettingError
 from pgmel.evaluation import EvaluationResult

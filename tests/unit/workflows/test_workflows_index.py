@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ToyRun
-from toy_runs import bundle_vectors, write_lines
+from toy_runs import ToyRun, bundle_vectors, write_lines
 
 from pgmel.errors import BundleError, DataError, EncoderError, SettingError
 from pgmel.files import read_json, write_json

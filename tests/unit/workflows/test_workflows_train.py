@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ToyRun
-from toy_runs import bundle_vectors, quick_settings, read_lines, run_cli, set_options, start_cli, write_lines, write_toy
+from toy_runs import ToyRun, bundle_vectors, quick_settings, read_lines, run_cli, set_options, start_cli, write_lines, write_toy
 
 from pgmel.errors import CheckpointError, DataError, SettingError
 from pgmel.evaluation import EvaluationResult, read_result

@@ -1,0 +1,87 @@
+"""What each rule draws, and how often."""
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from pgmel.negatives import SAMPLERS, Batch, Negatives
+
+INF = float("inf")
+
+
+def draw(name: str, batch: Batch, num: int, seed: int = 0, temperature: float = 0.5) -> Negatives:
+    return SAMPLERS[name](batch, num, temperature, torch.Generator().manual_seed(seed))
+
+
+def frequencies(rows: Tensor, size: int) -> list[int]:
+    return torch.bincount(rows.flatten(), minlength=size).tolist()
+
+
+def without_pool(gold: Tensor, entities: int) -> Batch:
+    nothing = torch.zeros(len(gold), 0)
+    return Batch(gold, nothing.long(), nothing.bool(), entities, lambda: nothing, lambda: nothing)
+
+
+def one_pool(scores: list[float], mask: list[bool], copies: int) -> Batch:
+    """Many copies of one mention whose pool holds rows 0, 1, 2 ...; its gold entity is none of them."""
+    places = len(scores)
+    usable = torch.tensor([mask]).repeat(copies, 1)
+    values = torch.tensor([scores]).repeat(copies, 1)
+    rows = torch.arange(places).repeat(copies, 1)
+    gold = torch.full((copies,), places)
+    return Batch(gold, rows, usable, places + 1, lambda: values, lambda: values.masked_fill(~usable, -INF))
+
+
+def random_pools(size: int = 8, pool: int = 12) -> Batch:
+    dice = torch.Generator().manual_seed(1)
+    rows = torch.rand(size, 40, generator=dice).argsort(dim=1)[:, :pool]
+    scores = torch.randn(size, pool, generator=dice)
+    mask = torch.rand(size, pool, generator=dice) < 0.8
+    return Batch(torch.full((size,), 40), rows, mask, 41, lambda: scores, lambda: scores.masked_fill(~mask, -INF))
+
+
+def test_uniform_gives_all_entities_but_gold_the_same_chance() -> None:
+    for gold in (0, 3, 7):
+        counts = frequencies(draw("uniform", without_pool(torch.full((5000,), gold), 8), 4).rows, 8)
+        assert counts.pop(gold) == 0
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("pool_uniform", torch.ones(5)),
+        ("softmax", torch.exp(torch.tensor([0.1, 0.9, -0.5, 0.4, 0.0]) / 0.5)),
+        ("generator", torch.exp(torch.tensor([0.1, 0.9, -0.5, 0.4, 0.0]))),
+    ],
+)
+def test_single_draws_follow_the_rules_probabilities(name: str, weights: Tensor) -> None:
+    usable = torch.tensor([True, True, True, False, True])
+    batch = one_pool([0.1, 0.9, -0.5, 0.4, 0.0], usable.tolist(), 20_000)
+    counts = torch.tensor(frequencies(draw(name, batch, 1, temperature=0.5).rows, 5))
+    expected = weights[usable].double()
+    assert counts[~usable].sum() == 0
+    assert stats.chisquare(counts[usable], expected / expected.sum() * 20_000).pvalue > 1e-4
+
+
+def test_in_batch_gives_all_other_mentions_the_same_chance() -> None:
+    batch = without_pool(torch.tensor([4, 9, 4, 6, 6]), 10)
+    first = torch.cat([draw("in_batch", batch, 1, seed).rows[:1] for seed in range(1500)])
+    counts = frequencies(first, 10)
+    # The first mention sees entity 9 once and entity 6 twice among the others.
+    assert stats.chisquare([counts[9], counts[6]], [500, 1000]).pvalue > 1e-4
+
+
+def test_hardest_takes_the_highest_scores_in_order() -> None:
+    batch = random_pools()
+    drawn = draw("hardest", batch, 5)
+    for row in range(8):
+        places = zip(batch.score_pool()[row].tolist(), batch.pool_rows[row].tolist(), batch.pool_mask[row].tolist(), strict=True)
+        usable = [(score, place) for score, place, there in places if there]
+        assert drawn.rows[row].tolist() == [place for _, place in sorted(usable, reverse=True)[:5]]
+
+
+def test_a_low_temperature_makes_softmax_the_hardest_rule() -> None:
+    batch = random_pools()
+    assert torch.equal(draw("softmax", batch, 5, temperature=1e-4).rows, draw("hardest", batch, 5).rows)

@@ -74,7 +74,7 @@ class FeatureSettings(_Group):
     name_weight: NotNegative = Field(1.0, description="Weight of the similarity of names (mention surface against entity name).")
     context_weight: NotNegative = Field(1.0, description="Weight of the similarity of surface-with-sentence and name-with-description.")
     lexical_weight: NotNegative = Field(0.5, description="Weight of the similarity of hashed character n-grams of the names.")
-    image_weight: NotNegative = Field(1.0, description="Weight of the similarity of pictures.")
+    image_weight: NotNegative = Field(1.0, description="Weight of the similarity of pictures, against that of all text channels together (1).")
     lexical_dim: Annotated[int, Field(ge=16, le=1 << 20)] = Field(4096, description="Buckets that character n-grams are hashed into.")
     lexical_rank: Count = Field(384, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
     batch_size: Count = Field(64, description="Rows encoded at once.")

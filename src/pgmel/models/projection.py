@@ -117,7 +117,7 @@ def fit_projection(
     total = sum(weights[name] for name in channels)
     for name in channels:
         maps[name] = maps[name] * np.float32((weights[name] / total) ** 0.5)
-    joint = sum(_gram(side, maps) for side in sides) if channels else np.zeros((0, 0))
+    joint: np.ndarray = np.sum([_gram(side, maps) for side in sides], axis=0) if channels else np.zeros((0, 0))
     values, vectors = _principal_axes(joint)
     order = np.argsort(values)[::-1][:dim_text]
     kept = float(values[order].sum() / max(values.sum(), 1e-12)) if channels else 0.0

@@ -2,9 +2,11 @@
 
 from pgmel.training.distributed import World, world
 from pgmel.training.game import Game, GameRules, TrainingData
+from pgmel.training.interrupts import TrainingInterruptedError
 from pgmel.training.log import METRICS, MetricsLog
+from pgmel.training.plan import DevScores, TrainingPlan, TrainingResult
 from pgmel.training.schedule import Schedule
-from pgmel.training.trainer import DevScores, Trainer, TrainingInterruptedError, TrainingPlan, TrainingResult
+from pgmel.training.trainer import Trainer
 
 __all__ = [
     "METRICS",

@@ -1,18 +1,15 @@
 """The training loop: pretraining of both players, then the adversarial game; interrupted at will, resumed to the bit on a CPU."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from pgmel.errors import PgmelError
 from pgmel.files import hash_json
 from pgmel.models import Discriminator, Generator
 from pgmel.negatives import NEEDS_SCORES
@@ -28,69 +25,12 @@ from pgmel.training.checkpoint import (
 )
 from pgmel.training.distributed import World
 from pgmel.training.game import Game, GameRules, TrainingData
+from pgmel.training.interrupts import TrainingInterruptedError, collect_signals
 from pgmel.training.log import MetricsLog
+from pgmel.training.plan import DevScores, TrainingPlan, TrainingResult
 from pgmel.training.schedule import Schedule, batch_rows, learning_rate_factor, rng_for
 
-__all__ = ["DevScores", "Trainer", "TrainingInterruptedError", "TrainingPlan", "TrainingResult"]
-
-SAME_SIGNAL_S = 1.0
-"""Signals that follow the first within so many seconds are taken for the same request to stop."""
-
-
-class TrainingInterruptedError(PgmelError):
-    """Training was stopped by a signal after writing a checkpoint; running the same command again goes on from there."""
-
-    exit_code = 130
-
-
-class DevScores(NamedTuple):
-    """What the dev set says of the discriminator as it is."""
-
-    h_at_1: float
-    mrr: float
-
-
-@final
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Plain values that steer the loop; the settings of the same names say what each means."""
-
-    sampler: str
-    pretrain_sampler: str
-    refresh_every: int
-    learning_rate: float
-    generator_learning_rate: float
-    generator_steps: int
-    discriminator_steps: int
-    weight_decay: float
-    warmup: float
-    clip_norm: float
-    patience: int
-    checkpoint_every: int
-    keep_checkpoints: int
-    log_every: int
-    tensorboard: bool
-    seed: int
-
-
-@final
-@dataclass(frozen=True)
-class TrainingResult:
-    """How training ended.
-
-    Attributes:
-        best: Dev scores of the discriminator that was kept.
-        best_step: After how many steps it stood.
-        steps: Steps done.
-        seconds: Time spent in this call, a resumed run's earlier time not counted.
-        stopped_early: Whether patience ran out.
-    """
-
-    best: DevScores
-    best_step: int
-    steps: int
-    seconds: float
-    stopped_early: bool
+__all__ = ["Trainer"]
 
 
 @final
@@ -188,7 +128,7 @@ class Trainer:
     def _loop(self, checkpoints: Path) -> None:
         """Do the steps that are left."""
         total = self.schedule.total
-        with _signals() as asked, progress_bar("training", total, unit="steps", done=self.step, show=self.show_progress) as bar:
+        with collect_signals() as asked, progress_bar("training", total, unit="steps", done=self.step, show=self.show_progress) as bar:
             while self.step < total and not self.stopped_early:
                 self.stopped_early = self._one_step(bar)
                 if self.world.agree(bool(asked), self._device):
@@ -367,25 +307,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def _signals() -> Iterator[list[float]]:
-    """Collect the times of SIGINT and SIGTERM instead of dying from them; outside the main thread nothing is changed."""
-    asked: list[float] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def note(number: int, frame: object) -> None:  # noqa: ARG001
-        # Asked twice, the user will not wait for the step; but torchrun passes on at once what the terminal sent already.
-        if asked and time.monotonic() - asked[0] > SAME_SIGNAL_S:
-            raise KeyboardInterrupt
-        asked.append(time.monotonic())
-
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -174,7 +174,7 @@ def twice() -> None:
 
 
 def test_a_later_second_signal_does_not_wait_for_the_step(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgmel.training.trainer.SAME_SIGNAL_S", -1.0)
+    monkeypatch.setattr("pgmel.training.interrupts.SAME_SIGNAL_S", -1.0)
     trainer = make(toy, tmp_path)
     at_step(trainer, 3, twice)
     with pytest.raises(KeyboardInterrupt):

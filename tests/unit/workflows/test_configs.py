@@ -186,7 +186,9 @@ def test_the_config_runs_to_a_bundle_that_links(config: Path, world: ToyWorld, e
     assert all(side["missing"] == side["broken"] == 0 and (side["named"] > 0) == (pictures != "none") for side in sides)
     with Linker.load(out / "bundle") as linker:
         [link] = linker.link([Mention("m", "Alder", "The Alder flows through the valley.")])
-    assert link.candidates[0].name == "Alder"
+    assert len(link.candidates) == 10
+    if asked.features.lexical_weight:  # else nothing but untrained models has a say
+        assert link.candidates[0].name == "Alder"
 
 
 @pytest.mark.parametrize("config", [path for path in CONFIGS if path.stem.endswith("-clip")], ids=lambda path: path.stem)

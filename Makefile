@@ -20,7 +20,8 @@ test: install-dev
 # torch first and exactly: any other order lets another package pull another build.
 install: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || \
+		{ rm -rf $(VENV); echo "make: $(PYTHON) cannot create a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PIP) torch==2.13.0
 	$(PIP) --constraint constraints.txt --editable '.[offline]'
 	touch $@

@@ -54,7 +54,7 @@ All faults of the file and of the overrides are reported together, each with the
 
 ```text
 Error: 2 faults in the command line:
-  - model.dim must be greater than or equal to 2, got 0
+  - model.dim must be greater than or equal to 4, got 0
   - training.marginn is not a setting; did you mean training.margin?
 ```
 
@@ -69,9 +69,12 @@ TAIL = """
 
 - `training.pretrain_sampler` cannot be `generator`, which has learned nothing at that point.
 - `generator.baseline` = `leave_one_out` needs `generator.draws` of 2 or more.
-- `model.dim` must be 4 or more where text and pictures are both used: two coordinates are pads.
 - `generator.*`, and `training.pretrain_generator_epochs`, matter only where `negatives.sampler` is `generator`.
-- At least one channel must be left: a text encoder, an image encoder, or `features.lexical_weight` above 0.
+- At least one channel with a weight above 0 must be left: of the text encoder (`features.name_weight`, `features.context_weight`), of the
+  image encoder (`features.image_weight`), or the lexical one (`features.lexical_weight`).
+
+The first two are checked with all other settings, and so are the names of rules, baselines and layouts; their faults are reported together.
+The last one is found out once the data are encoded.
 
 ## What the descriptions leave out
 
@@ -81,6 +84,7 @@ TAIL = """
 - A weight of 0 leaves its channel out of the model.
 - `model.dim` is an upper bound. Vectors are shorter where the inputs have fewer columns; `model.text_input` and `model.image_input` bound
   those.
+- `seed` does not touch the projection and the candidate pools, so that runs that differ in it alone share them.
 - `training.max_steps` counts the steps of all three phases, the generator's own phase included.
 - `training.patience` ends the run in the adversarial phase only. Epochs without a better dev MRR are counted in the first phase too, and
   the untrained model is the first to beat.
@@ -88,8 +92,9 @@ TAIL = """
 - `training.batch_size` is cut to the number of training mentions.
 - `linking.top_k` is the number of candidates that share the probability (see [concepts.md](concepts.md#nil-and-probabilities)). How many
   candidates are returned is said at the call: `--top-k`, or `top_k` in Python.
-- `evaluation.protocol` is what the Python function `pgmel.workflows.measuring.measure_split` falls back on. `pgmel train` always ranks
-  against the whole KB, and `pgmel evaluate` has its own `--protocol`.
+- `evaluation.protocol` decides how `pgmel train` measures the untrained and the trained model, and what `pgmel evaluate` does without
+  `--protocol`. Early stopping ranks against the whole KB in any case.
+- `training.threads` is shared out among the processes of one machine only where it is left to its default.
 """
 
 

@@ -4,18 +4,18 @@ Settings are frozen. Parts receive plain values from them, never the settings ob
 and its overrides before it raises, and names the nearest valid key.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pgmel.errors import SettingError
 from pgmel.registry import nearest
 
 __all__ = [
-    "CHANNELS",
     "DataSettings",
     "EvaluationSettings",
     "FeatureSettings",
@@ -29,9 +29,6 @@ __all__ = [
     "read_settings",
     "settings_from",
 ]
-
-CHANNELS = ("name", "context", "lexical", "image")
-"""Feature channels, in the order in which they are laid side by side: three of text, one of image."""
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -47,7 +44,9 @@ class DataSettings(_Group):
     """What is read."""
 
     path: Path | None = Field(None, description="Folder or file of the data set; `--data` on the command line.")
-    layout: str = Field("auto", description="Layout of the files: `auto` detects it; see `pgmel data layouts`.")
+    layout: Literal["auto", "generic", "mimic", "melbench", "kgmel", "wikidiverse-caption", "wikidiverse-mention"] = Field(
+        "auto", description="Layout of the files: `auto` detects it; see `pgmel data layouts`."
+    )
     train_split: str = Field("train", description="Split that training reads.")
     dev_split: str = Field("dev", description="Split that early stopping, thresholds and calibration read.")
     on_error: Literal["stop", "skip"] = Field("stop", description="`stop` at the first faulty record, or `skip`, count and list them.")
@@ -74,7 +73,9 @@ class FeatureSettings(_Group):
     name_weight: NotNegative = Field(1.0, description="Weight of the similarity of names (mention surface against entity name).")
     context_weight: NotNegative = Field(1.0, description="Weight of the similarity of surface-with-sentence and name-with-description.")
     lexical_weight: NotNegative = Field(0.5, description="Weight of the similarity of hashed character n-grams of the names.")
-    image_weight: NotNegative = Field(1.0, description="Weight of the similarity of pictures, against that of all text channels together (1).")
+    image_weight: NotNegative = Field(
+        1.0, description="Weight of the similarity of pictures, against that of all text channels together (1)."
+    )
     lexical_dim: Annotated[int, Field(ge=16, le=1 << 20)] = Field(4096, description="Buckets that character n-grams are hashed into.")
     lexical_rank: Count = Field(384, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
     batch_size: Count = Field(64, description="Rows encoded at once.")
@@ -84,7 +85,7 @@ class FeatureSettings(_Group):
 class ModelSettings(_Group):
     """The discriminator's shared space."""
 
-    dim: Annotated[int, Field(ge=2, le=8192)] = Field(512, description="Length of the vectors of mentions and entities.")
+    dim: Annotated[int, Field(ge=4, le=8192)] = Field(512, description="Length of the vectors of mentions and entities.")
     text_input: Count = Field(768, description="Most columns of the text input, after PCA of the text channels.")
     image_input: Count = Field(256, description="Most columns of the image input, after PCA of the picture vectors.")
     whitening: Fraction = Field(0.5, description="How far PCA evens out the spread of the picture vectors: 0 not at all, 1 fully.")
@@ -125,11 +126,19 @@ class GeneratorSettings(_Group):
     steps: Count = Field(1, description="Generator steps every time it learns.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each time the generator learns.")
 
+    @model_validator(mode="after")
+    def _check_draws(self) -> Self:
+        if self.baseline == "leave_one_out" and self.draws < 2:
+            raise ValueError("baseline = leave_one_out needs draws >= 2")
+        return self
+
 
 class NegativeSettings(_Group):
     """Which wrong entities the discriminator is shown."""
 
-    sampler: str = Field("generator", description="Name of the sampler: uniform, in_batch, pool_uniform, hardest, softmax, generator.")
+    sampler: Literal["uniform", "in_batch", "pool_uniform", "hardest", "softmax", "generator"] = Field(
+        "generator", description="Rule that picks them."
+    )
     num: Count = Field(4, description="Negatives per mention.")
     pool_size: Annotated[int, Field(ge=2)] = Field(
         64, description="Candidates per mention that pool samplers and the generator choose from."
@@ -149,17 +158,23 @@ class TrainingSettings(_Group):
     infonce_temperature: Positive = Field(0.05, description="Temperature of InfoNCE.")
     batch_size: Count = Field(128, description="Mentions per step, over all processes together.")
     pretrain_epochs: Annotated[int, Field(ge=0)] = Field(1, description="Epochs in which the discriminator learns alone.")
-    pretrain_sampler: str = Field("pool_uniform", description="Name of the sampler of those epochs; any but generator.")
+    pretrain_sampler: Literal["uniform", "in_batch", "pool_uniform", "hardest", "softmax"] = Field(
+        "pool_uniform", description="Rule that picks the negatives of those epochs; the generator is not trained yet."
+    )
     pretrain_generator_epochs: Annotated[int, Field(ge=0)] = Field(
         1, description="Epochs in which the generator learns against the pretrained discriminator."
     )
-    epochs: Annotated[int, Field(ge=0)] = Field(6, description="Adversarial epochs at most.")
-    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Stop after so many steps in all, those of pretraining included.")
+    epochs: Annotated[int, Field(ge=0)] = Field(3, description="Adversarial epochs at most.")
+    max_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Stop after so many steps in all, those of pretraining included."
+    )
     learning_rate: Positive = Field(3e-4, description="Step length of the discriminator's optimiser (AdamW) at its peak.")
     weight_decay: NotNegative = Field(0.0, description="Decay of the weights towards their start.")
     warmup: Fraction = Field(0.05, description="Share of the steps in which the step length rises.")
     clip_norm: Positive = Field(1.0, description="Gradients are cut to this norm.")
-    patience: Count = Field(3, description="Stop the adversarial phase after so many epochs without a better dev MRR; epochs of pretraining count.")
+    patience: Count = Field(
+        3, description="Stop the adversarial phase after so many epochs without a better dev MRR; epochs of pretraining count."
+    )
     log_every: Count = Field(20, description="Steps between rows of metrics.csv.")
     checkpoint_every: Count = Field(200, description="Steps between checkpoints.")
     keep_checkpoints: Count = Field(2, description="Checkpoints kept; each holds the best weights so far too.")
@@ -193,7 +208,10 @@ class IndexSettings(_Group):
 class LinkingSettings(_Group):
     """How links are decided."""
 
-    top_k: Count = Field(10, description="Candidates that probabilities and the NIL decision are computed over; `pgmel link --top-k` says how many are shown.")
+    top_k: Count = Field(
+        10,
+        description="Candidates that probabilities and the NIL decision are computed over; `pgmel link --top-k` says how many are shown.",
+    )
     nil: bool = Field(True, description="Answer NIL where no candidate is likely enough.")
 
 
@@ -288,7 +306,11 @@ def _describe_fault(fault: Any) -> str:
         return f"{name} is not a setting" + (f"; did you mean {guess}?" if guess else "; `pgmel settings` lists all")
     if fault["type"] == "path_type":
         return f"{name} must be a path, got {fault['input']!r}"
+    if fault["type"] == "value_error":
+        return f"{name}: {fault['ctx']['error']}"
     rule = str(fault["msg"]).removeprefix("Input should be ")
+    if fault["type"] == "literal_error" and (guess := nearest(str(fault["input"]), re.findall(r"'([^']*)'", fault["ctx"]["expected"]))):
+        return f"{name} must be {rule}, got {fault['input']!r}; did you mean {guess!r}?"
     return f"{name} must be {rule}, got {fault['input']!r}"
 
 

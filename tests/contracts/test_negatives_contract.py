@@ -3,13 +3,15 @@
 import importlib
 import inspect
 import pkgutil
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, get_args
 
 import pytest
 import torch
 
 import pgmel.negatives
-from pgmel.negatives import NEEDS_POOL, NEEDS_SCORES, SAMPLERS, Batch, Negatives
+from pgmel.datasets import LAYOUTS
+from pgmel.negatives import NEEDS_SCORES, SAMPLERS, Batch, Negatives
+from pgmel.settings import DataSettings, NegativeSettings, TrainingSettings
 
 INF = float("inf")
 
@@ -56,7 +58,7 @@ def make_batch(size: int = 6, pool: int = 9, entities: int = 30, usable: int | N
     scores, logits = torch.randn(2, size, pool, generator=dice)
     # The highest scores and logits stand where nothing may be drawn.
     scores = scores.masked_fill(~mask, 50.0)
-    return Batch(gold, pool_rows, mask, entities, lambda: scores, lambda: logits.masked_fill(~mask, -INF))
+    return Batch(gold, pool_rows, mask, entities, torch.arange(entities), lambda: scores, lambda: logits.masked_fill(~mask, -INF))
 
 
 def draw(name: str, batch: Batch, num: int = 4, seed: int = 0, temperature: float = 0.5) -> Negatives:
@@ -100,9 +102,11 @@ def test_every_public_draw_function_of_the_package_is_registered() -> None:
     assert {f"draw_{name}": function for name, function in SAMPLERS.items()} == found
 
 
-def test_needs_name_registered_samplers_only() -> None:
-    assert {name for name, traits in TRAITS.items() if traits.source == "pool"} == NEEDS_POOL
-    assert NEEDS_SCORES <= NEEDS_POOL
+def test_the_settings_name_exactly_what_the_registries_hold() -> None:
+    assert {name for name, traits in TRAITS.items() if traits.source == "pool"} > NEEDS_SCORES
+    assert set(SAMPLERS) == set(get_args(NegativeSettings.model_fields["sampler"].annotation))
+    assert set(SAMPLERS) - {"generator"} == set(get_args(TrainingSettings.model_fields["pretrain_sampler"].annotation))
+    assert {"auto", *LAYOUTS} == set(get_args(DataSettings.model_fields["layout"].annotation))
 
 
 @every_sampler
@@ -145,7 +149,7 @@ def test_a_kb_of_two_leaves_the_other_entity_as_the_only_negative(name: str) -> 
     pool = torch.tensor([[0, 1]]).repeat(3, 1)
     mask = pool != gold.unsqueeze(1)
     scores = torch.zeros(3, 2)
-    batch = Batch(gold, pool, mask, 2, lambda: scores, lambda: scores.masked_fill(~mask, -INF))
+    batch = Batch(gold, pool, mask, 2, torch.arange(2), lambda: scores, lambda: scores.masked_fill(~mask, -INF))
     drawn = draw(name, batch, 3)
     check(name, batch, 3, drawn)
     assert drawn.mask.any(dim=1).all()
@@ -153,7 +157,13 @@ def test_a_kb_of_two_leaves_the_other_entity_as_the_only_negative(name: str) -> 
 
 def test_a_kb_of_one_has_no_negatives() -> None:
     batch = Batch(
-        torch.zeros(2, dtype=torch.long), torch.zeros(2, 0, dtype=torch.long), torch.zeros(2, 0, dtype=torch.bool), 1, forbidden, forbidden
+        torch.zeros(2, dtype=torch.long),
+        torch.zeros(2, 0, dtype=torch.long),
+        torch.zeros(2, 0, dtype=torch.bool),
+        1,
+        torch.zeros(1, dtype=torch.long),
+        forbidden,
+        forbidden,
     )
     drawn = draw("uniform", batch, 3)
     assert drawn.rows.shape == (2, 3)

@@ -1,10 +1,11 @@
 """Settings: their rules, where they come from, and what is said of wrong ones."""
 
 import ast
+import importlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -136,7 +137,9 @@ def test_unknown_setting_leads_to_the_nearest(override: str, guess: str) -> None
         ("training.margin=nan", "training.margin must be a finite number, got nan"),
         ("training.margin=wide", "training.margin must be a valid number, unable to parse string as a number, got 'wide'"),
         ("model.dropout=1", "model.dropout must be less than 1, got 1"),
-        ("model.fusion=gum", "model.fusion must be 'gmu', 'concat' or 'sum', got 'gum'"),
+        ("model.fusion=gmuu", "model.fusion must be 'gmu', 'concat' or 'sum', got 'gmuu'; did you mean 'gmu'?"),
+        ("negatives.pool_size=1", "negatives.pool_size must be greater than or equal to 2, got 1"),
+        ("generator.draws=1", "generator: baseline = leave_one_out needs draws >= 2"),
         ("training.epochs=2.5", "training.epochs must be a valid integer, got a number with a fractional part, got 2.5"),
         ("training.max_steps=0", "training.max_steps must be greater than or equal to 1, got 0"),
         ("data.path=3", "data.path must be a path, got 3"),
@@ -146,6 +149,34 @@ def test_unknown_setting_leads_to_the_nearest(override: str, guess: str) -> None
 )
 def test_wrong_value_is_named_with_its_rule(override: str, rule: str) -> None:
     assert faults_of(override) == [rule]
+
+
+CHOICES = {
+    "data.layout": ("pgmel.datasets", "LAYOUTS", {"auto"}),
+    "model.fusion": ("pgmel.models", "FUSIONS", set()),
+    "negatives.sampler": ("pgmel.negatives", "SAMPLERS", set()),
+    "generator.reward": ("pgmel.objectives", "REWARDS", set()),
+    "generator.baseline": ("pgmel.objectives", "BASELINES", set()),
+    "index.kind": ("pgmel.index.entity_index", "KINDS", set()),
+    "evaluation.protocol": ("pgmel.evaluation", "PROTOCOLS", set()),
+}
+"""Setting to the registry that its choices come from (module and name), and what may be chosen besides."""
+
+
+@pytest.mark.parametrize("setting", CHOICES)
+def test_choices_are_those_of_the_registry(setting: str) -> None:
+    module, name, besides = CHOICES[setting]
+    registry = getattr(importlib.import_module(module), name)
+    assert set(get_args(dict(leaves(Settings))[setting].annotation)) == {*registry, *besides}
+
+
+def test_pretraining_knows_every_sampler_but_the_generator() -> None:
+    choices = {name: set(get_args(field.annotation)) for name, field in leaves(Settings)}
+    assert choices["training.pretrain_sampler"] == choices["negatives.sampler"] - {"generator"}
+
+
+def test_other_baselines_need_no_second_draw() -> None:
+    assert read_settings(None, ["generator.draws=1", "generator.baseline=moving_average"]).generator.draws == 1
 
 
 @pytest.mark.parametrize("override", ["margin", "=3", "training.=3", ".margin=3", "training..margin=3"])

@@ -97,6 +97,8 @@ _register()
 
 def main() -> None:
     """Run the command line; leave with the code that the error, if any, carries."""
+    if "--debug" in sys.argv[1:]:  # people put it behind the command, too
+        sys.argv[1:] = ["--debug", *(argument for argument in sys.argv[1:] if argument != "--debug")]
     try:
         app()
     except PgmelError as error:

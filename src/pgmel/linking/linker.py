@@ -171,9 +171,10 @@ class Linker:
     def _link_batch(self, mentions: Sequence[Mention], top_k: int) -> list[Link]:
         features = self._encoders.encode_mentions(mentions, show_progress=False)
         searched = top_k if self.decision is None else max(top_k, self.decision.num_candidates)
-        scores, rows = self.index.search(self._embedder.embed_mentions(features), searched)
-        usable = np.any([np.asarray(mask) for mask in features.present.values()], axis=0)
-        rows[~usable] = -1  # no text and no picture: every entity is equally near
+        vectors = self._embedder.embed_mentions(features)
+        scores, rows = self.index.search(vectors, searched)
+        usable: npt.NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+        rows[~usable] = -1  # nothing that the model reads: every entity is equally near
         scores[~usable] = -np.inf
         linked = rows[:, 0] >= 0
         probabilities: list[Any] = [[None] * top_k] * len(mentions)
@@ -184,7 +185,7 @@ class Linker:
             if self.nil:
                 linked &= self.decision.links(likely[:, 0])
         candidates = self._candidates(rows[:, :top_k], scores[:, :top_k], probabilities)
-        warnings = mention_warnings(mentions, features)
+        warnings = mention_warnings(mentions, features, usable)
         return [
             Link(mention.id, found[0].entity_id, found[0].probability, tuple(found), said)
             if is_linked

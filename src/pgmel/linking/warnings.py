@@ -4,38 +4,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from pgmel.features import Features
 from pgmel.records import Mention
 
-__all__ = ["PICTURE_BROKEN", "PICTURE_MISSING", "mention_warnings"]
+__all__ = ["PICTURE_BROKEN", "PICTURE_IGNORED", "PICTURE_MISSING", "mention_warnings"]
 
 PICTURE_MISSING: Final = "picture missing"
 """How the warning about a picture that does not exist begins."""
+
+PICTURE_IGNORED: Final = "picture ignored"
+"""How the warning about a picture begins that the bundle has no encoder for."""
 
 PICTURE_BROKEN: Final = "picture broken"
 """How the warning about a picture that exists and cannot be used begins."""
 
 
-def mention_warnings(mentions: Sequence[Mention], features: Features) -> list[tuple[str, ...]]:
+def mention_warnings(mentions: Sequence[Mention], features: Features, usable: npt.NDArray[np.bool_]) -> list[tuple[str, ...]]:
     """Return the warnings of each mention.
 
     Args:
         mentions: What was encoded.
         features: Their features.
+        usable: True where the model reads anything that the mention has.
     """
     problems = {(problem.owner, problem.path): problem for problem in features.report.problems}
     seen = features.present.get("image")
     warnings = []
     for row, mention in enumerate(mentions):
         said = _text_warnings(mention)
-        if mention.image is not None and seen is not None and not seen[row]:
+        if mention.image is not None and seen is None:
+            said.append(f"{PICTURE_IGNORED}: the bundle was made without an image encoder")
+        elif mention.image is not None and seen is not None and not seen[row]:
             problem = problems.get((mention.id, mention.image))
             # The report lists so many; of the others one can still see whether they are there.
             is_missing = problem.kind == "missing" if problem is not None else not _exists(mention.image)
             reason = "" if is_missing or problem is None else f" ({problem.reason})"
             said.append(f"{PICTURE_MISSING if is_missing else PICTURE_BROKEN}: {mention.image}{reason}")
-        if not any(mask[row] for mask in features.present.values()):
-            said.append("there is neither a text nor a usable picture to link by")
+        if not usable[row]:
+            said.append("there is nothing to link by: no text or usable picture of a kind that the bundle's model reads")
         warnings.append(tuple(said))
     return warnings
 

@@ -8,7 +8,7 @@ from pgmel.negatives.pool import draw_generator, draw_hardest, draw_pool_uniform
 from pgmel.negatives.sampler import Batch, Negatives, Sampler
 from pgmel.negatives.uniform import draw_uniform
 
-__all__ = ["NEEDS_POOL", "NEEDS_SCORES", "SAMPLERS", "Batch", "Negatives", "Sampler"]
+__all__ = ["NEEDS_SCORES", "SAMPLERS", "Batch", "Negatives", "Sampler"]
 
 SAMPLERS: dict[str, Sampler] = {
     "uniform": draw_uniform,
@@ -19,5 +19,4 @@ SAMPLERS: dict[str, Sampler] = {
     "generator": draw_generator,
 }
 
-NEEDS_POOL = frozenset({"pool_uniform", "hardest", "softmax", "generator"})
 NEEDS_SCORES = frozenset({"hardest", "softmax", "generator"})

@@ -14,7 +14,8 @@ def draw_in_batch(batch: Batch, num: int, temperature: float, rng: torch.Generat
     Source: Henderson et al. 2017, section 4.4. Differs: ``num`` of them instead of all, so that rules are compared on equal terms.
     """
     gold = batch.gold_rows
-    usable = gold.unsqueeze(0) != gold.unsqueeze(1)
+    group = batch.groups[gold]
+    usable = group.unsqueeze(0) != group.unsqueeze(1)
     logits = torch.zeros(usable.shape, device=gold.device).masked_fill(~usable, float("-inf"))
     columns = draw_distinct(logits, num, rng)
     mask = usable.gather(1, columns)

@@ -17,6 +17,7 @@ class Batch(NamedTuple):
         pool_rows: KB rows of each mention's candidate pool, best retrieved first.
         pool_mask: True where a pool place holds a usable candidate: not padding, not the gold entity, not a known false negative.
         num_entities: Size of the KB.
+        groups: Number of each entity's duplicate group: entities of the gold entity's group are false negatives, never drawn.
         score_pool: Gives the discriminator's current scores of the pool, detached; costs time, so only callers that need it call it.
         policy_logits: Gives the generator's logits over the pool, minus infinity where masked.
     """
@@ -25,6 +26,7 @@ class Batch(NamedTuple):
     pool_rows: Int[Tensor, "batch candidates"]
     pool_mask: Bool[Tensor, "batch candidates"]
     num_entities: int
+    groups: Int[Tensor, "entities"]
     score_pool: Callable[[], Float[Tensor, "batch candidates"]]
     policy_logits: Callable[[], Float[Tensor, "batch candidates"]]
 

@@ -26,6 +26,7 @@ class TrainingData(NamedTuple):
         pool_rows: KB rows of each mention's candidate pool.
         pool_mask: True where a pool place is usable.
         pool_scores: Retrieval score of each candidate.
+        groups: Number of each entity's duplicate group; the gold entity's duplicates are false negatives.
     """
 
     mentions: Modalities
@@ -34,6 +35,7 @@ class TrainingData(NamedTuple):
     pool_rows: Int[Tensor, "mentions candidates"]
     pool_mask: Bool[Tensor, "mentions candidates"]
     pool_scores: Float32[Tensor, "mentions candidates"]
+    groups: Int[Tensor, "entities"]
 
     def to(self, device: torch.device) -> "TrainingData":
         """Move to a device."""
@@ -129,7 +131,8 @@ class Game:
         if self.rules.infonce_weight > 0:
             everyone = self.world.gather_rows(positives, len(rows))
             columns = torch.arange(len(rows), device=gold.device)[own]
-            usable = gold.unsqueeze(0) != gold[own].unsqueeze(1)
+            group = self.data.groups[gold]
+            usable = group.unsqueeze(0) != group[own].unsqueeze(1)
             contrast = in_batch_infonce(mentions @ everyone.T, columns, usable, self.rules.infonce_temperature).sum() / len(rows)
             loss = loss + self.rules.infonce_weight * contrast
             log["infonce_loss"] = contrast.detach()
@@ -174,6 +177,7 @@ class Game:
             pool_rows=pool,
             pool_mask=self.data.pool_mask[rows],
             num_entities=self.data.entities.shape[0],
+            groups=self.data.groups,
             score_pool=lambda: self._judge(rows, pool),
             policy_logits=lambda: self._logits(rows),
         )

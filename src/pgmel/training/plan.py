@@ -47,6 +47,7 @@ class TrainingResult:
         steps: Steps done.
         seconds: Time spent in this call, a resumed run's earlier time not counted.
         stopped_early: Whether patience ran out.
+        first_step_at: Reading of ``time.monotonic`` after the first step of this call; None if there was none to do.
     """
 
     best: DevScores
@@ -54,3 +55,4 @@ class TrainingResult:
     steps: int
     seconds: float
     stopped_early: bool
+    first_step_at: float | None = None

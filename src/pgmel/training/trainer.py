@@ -32,6 +32,9 @@ from pgmel.training.schedule import Schedule, batch_rows, learning_rate_factor, 
 
 __all__ = ["Trainer"]
 
+HARMLESS = frozenset({"log_every", "checkpoint_every", "keep_checkpoints", "tensorboard"})
+"""Parts of the plan that may change between a checkpoint and going on."""
+
 
 @final
 class Trainer:
@@ -82,6 +85,7 @@ class Trainer:
         self.table_state = _copy(discriminator)
         self.pending: dict[str, list[float]] = {}
         self.stopped_early = False
+        self.first_step_at: float | None = None
         self.log: MetricsLog | None = None
         self.fingerprint = self._fingerprint()
 
@@ -89,15 +93,17 @@ class Trainer:
         """Digest of what must be the same for a checkpoint to go on: settings, data, and the players at the start."""
         data, generator = self.game.data, self.game.generator
         tensors = [*data.mentions, *data.entities, *data[2:], *self.start.values(), *generator.state_dict().values()]
-        plain = [asdict(self.schedule), asdict(self.plan), asdict(self.game.rules), dict(self.game.discriminator.shape)]
+        plan = {name: value for name, value in asdict(self.plan).items() if name not in HARMLESS}
+        plain = [asdict(self.schedule), plan, asdict(self.game.rules), dict(self.game.discriminator.shape)]
         prior = [generator.prior_weight, generator.prior_temperature]
         return hash_json([plain, prior, [probe_tensor(part) for part in tensors]])
 
-    def run(self, resume: bool = True) -> TrainingResult:
+    def run(self, resume: bool = True, known: DevScores | None = None) -> TrainingResult:
         """Train to the end of the schedule, or until patience runs out.
 
         Args:
             resume: Go on from the newest checkpoint of the folder, if there is one; otherwise begin anew.
+            known: The untrained discriminator's dev scores, where the leading process has them; None measures them.
 
         Raises:
             TrainingInterruptedError: On SIGINT or SIGTERM, after a checkpoint.
@@ -110,7 +116,7 @@ class Trainer:
         else:
             if self.world.leads:
                 clear_checkpoints(checkpoints)
-            self._evaluate_epoch({})
+            self._evaluate_epoch({}, known)
         began = time.monotonic()
         if self.world.leads:
             self.log = MetricsLog(self.folder, self.step, self.plan.tensorboard)
@@ -123,7 +129,7 @@ class Trainer:
                 self.log.close()
         self._save(checkpoints)
         self.game.discriminator.load_state_dict(self.best_state)
-        return TrainingResult(self.best, self.best_step, self.step, time.monotonic() - began, self.stopped_early)
+        return TrainingResult(self.best, self.best_step, self.step, time.monotonic() - began, self.stopped_early, self.first_step_at)
 
     def _loop(self, checkpoints: Path) -> None:
         """Do the steps that are left."""
@@ -157,6 +163,7 @@ class Trainer:
                 for _ in range(self.plan.generator_steps):
                     self._learn_generator(rows, rng)
         self.step += 1
+        self.first_step_at = self.first_step_at or time.monotonic()
         self._note("seconds", time.monotonic() - began)
         bar.advance()
         bar.describe(f"{stand.phase.replace('_', ' ')} epoch {stand.epoch + 1}, dev H@1 {self.best.h_at_1:.3f}")
@@ -215,10 +222,10 @@ class Trainer:
         self.game.refresh_table()
         self.game.discriminator.load_state_dict(current)
 
-    def _evaluate_epoch(self, row: dict[str, object]) -> bool:
+    def _evaluate_epoch(self, row: dict[str, object], known: DevScores | None = None) -> bool:
         """Score on dev, keep the best weights; return whether patience ran out."""
         self.game.discriminator.eval()
-        scores = self.evaluate(self.game.discriminator) if self.world.leads else DevScores(0.0, 0.0)
+        scores = (known or self.evaluate(self.game.discriminator)) if self.world.leads else DevScores(0.0, 0.0)
         self.game.discriminator.train()
         if self.world.size > 1:
             shared = self.world.sum(torch.tensor(list(scores), dtype=torch.float64, device=self._device))

@@ -22,7 +22,7 @@ def build_bundle(
     *,
     layout: str = "auto",
     on_error: Literal["stop", "skip"] = "stop",
-    kind: str = "auto",
+    kind: str | None = None,
     device: str = "auto",
     show_progress: bool = True,
 ) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def build_bundle(
         out: Folder of the new bundle.
         layout: Layout of the data set.
         on_error: What to do at a faulty record.
-        kind: Kind of index.
+        kind: Kind of index; None takes the one of the bundle's settings.
         device: Where encoders and model run.
         show_progress: Whether to show bars.
 
@@ -51,7 +51,7 @@ def build_bundle(
     embedder = Embedder.load(model / "model", str(place))
     about = settings.index
     rng = np.random.default_rng(settings.seed)
-    index = EntityIndex.build(embedder.embed_entities(entities), kind, about.exact_limit, about.nprobe, about.refine, rng)
+    index = EntityIndex.build(embedder.embed_entities(entities), kind or about.kind, about.exact_limit, about.nprobe, about.refine, rng)
     data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities), "trained_on": card["data"]}
     new = {
         "data": data,

@@ -115,6 +115,11 @@ def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], s
         for reason, count in split.excluded().items():
             log.info("%s: %d of %d mentions are not ranked or trained on: %s", name, count, len(split.mentions), reason)
     material = Material(dataset, encoders, entities, encoded)
+    ignored = sum(mention.image is not None for split in encoded.values() for mention in split.mentions)
+    ignored += sum(bool(entity.images) for entity in dataset.entities)
+    if ignored and "image" not in entities.channels:
+        advice = "set it to descriptor (needs no weights) or to a vision, CLIP or SigLIP model to use them"
+        log.warning("the data name pictures for %d mentions and entities, but features.image_encoder is none: ignored; %s", ignored, advice)
     for side, counts in material.pictures().items():
         if counts["missing"] or counts["broken"]:
             log.warning("%s: %d pictures named, %d missing, %d unusable", side, counts["named"], counts["missing"], counts["broken"])

@@ -85,7 +85,7 @@ def measure_split(
         mentions,
         material.dataset.entities,
         {mention.entity_id for mention in train if isinstance(mention.entity_id, str)} if train else None,
-        split.features.present["image"][chosen] if "image" in split.features.present else None,
+        split.features.present["image"][chosen] if "image" in split.features.present else np.zeros(len(chosen), bool),
         train,
     )
     rng = np.random.default_rng(settings.seed)

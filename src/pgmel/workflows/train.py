@@ -17,14 +17,12 @@ from pgmel.files import write_json
 from pgmel.index import EntityIndex
 from pgmel.linking import Decision, write_bundle
 from pgmel.models import Discriminator, Embedder, Generator
-from pgmel.negatives import SAMPLERS
-from pgmel.registry import look_up
 from pgmel.settings import Settings
 from pgmel.training import DevScores, GameRules, Schedule, Trainer, TrainingData, TrainingPlan, TrainingResult, World, world
 from pgmel.training.checkpoint import find_checkpoint
 from pgmel.workflows.material import Material, load_material, make_encoders, read_data
 from pgmel.workflows.measuring import Measurement, describe_data, embed, fit_nil, measure_split
-from pgmel.workflows.preparation import prepare, start_embedder
+from pgmel.workflows.preparation import duplicates_of, prepare, start_embedder
 
 __all__ = ["TrainingRun", "resolve_device", "train", "use_threads"]
 
@@ -61,10 +59,11 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         SettingError: If it is unknown or not there.
     """
+    if name in {"auto", "cuda"} and torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # one accelerator for each local process
+        torch.cuda.set_device(device)
+        return device
     if name == "auto":
-        rank = int(os.environ.get("LOCAL_RANK", "0"))
-        if torch.cuda.is_available():
-            return torch.device("cuda", rank)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -99,7 +98,6 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         PgmelError: If anything is wrong with settings, data, encoders or checkpoints, or on a signal, after a checkpoint.
     """
     began = time.monotonic()
-    check_names(settings)
     _check_folder(out)
     device = resolve_device(settings.training.device)
     use_threads(settings.training.threads)
@@ -113,9 +111,9 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         # A run that goes on may be refused as another one; the settings that the folder's checkpoints belong to must then stay.
         if here.leads and (restart or find_checkpoint(out / "checkpoints") is None):
             _write_settings(out, settings)
-        waited = time.monotonic() - began
-        log.info("ready for the first step after %.1f s", waited)
-        result = trainer.run(resume=not restart)
+        result = trainer.run(resume=not restart, known=_known_scores(zero_shot))
+        waited = (result.first_step_at or time.monotonic()) - began
+        log.info("the first step was done %.1f s after the start", waited)
         if not here.leads:
             return TrainingRun(out / "bundle", material, embedder, None, None, None, result, waited)
     vectors = embed(embedder, material, dev)
@@ -126,20 +124,6 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
     write_json(out / "results.json", results)
     _write_bundle(out / "bundle", material, embedder, vectors.entities, settings, trained.result, zero_shot, decision)
     return TrainingRun(out / "bundle", material, embedder, zero_shot, trained, decision, result, waited)
-
-
-def check_names(settings: Settings) -> None:
-    """Check settings that name a registry's entry or depend on one another, all before any work.
-
-    Raises:
-        SettingError: If one is wrong.
-    """
-    look_up(SAMPLERS, settings.negatives.sampler, "negatives.sampler")
-    look_up(SAMPLERS, settings.training.pretrain_sampler, "training.pretrain_sampler")
-    if settings.training.pretrain_sampler == "generator":
-        raise SettingError("training.pretrain_sampler must not be generator, which is not trained yet; use pool_uniform")
-    if settings.generator.baseline == "leave_one_out" and settings.generator.draws < 2:
-        raise SettingError("generator.baseline = leave_one_out needs generator.draws >= 2")
 
 
 def _check_folder(out: Path) -> None:
@@ -161,6 +145,14 @@ def _load(settings: Settings, data: Path | None, device: torch.device, show_prog
     return load_material(dataset, encoders, [settings.data.train_split, settings.data.dev_split], show_progress)
 
 
+def _known_scores(zero_shot: Measurement | None) -> DevScores | None:
+    """Return the untrained model's scores as early stopping counts them, where they were measured already."""
+    if zero_shot is None or zero_shot.result.protocol != "kb":
+        return None
+    ranks = zero_shot.ranks.realistic
+    return DevScores(float(np.mean(ranks <= 1)), float(np.mean(1 / ranks)))
+
+
 def _make_trainer(
     material: Material, discriminator: Discriminator, prepared: Any, settings: Settings, out: Path, here: World, show_progress: bool
 ) -> Trainer:
@@ -172,7 +164,10 @@ def _make_trainer(
         prepared.projection(train.features.take(usable)),
         prepared.projection(material.entities),
         torch.from_numpy(train.gold_rows[usable]),
-        *(torch.from_numpy(part) for part in pools),
+        torch.from_numpy(pools.rows),
+        torch.from_numpy(pools.mask),
+        torch.from_numpy(pools.scores),
+        torch.from_numpy(duplicates_of(material)),
     ).to(device)
     return Trainer(
         discriminator,

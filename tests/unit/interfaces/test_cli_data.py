@@ -83,6 +83,17 @@ def test_describe_prints_tables_for_people(folder: Path) -> None:
     assert "1 of 1 mention texts name several gold entities" in output
 
 
+def test_describe_compares_other_splits_with_train_and_not_train_with_itself(folder: Path) -> None:
+    output = flatten(run("describe", folder, "--no-pictures").stdout)
+    assert "of them gold in train too - 1 (100.0%)" in output
+    assert "mentions of such entities - 1 (100.0%)" in output
+
+
+def test_describe_compares_nothing_with_a_train_split_that_is_not_there(folder: Path) -> None:
+    (folder / "train.jsonl").unlink()
+    assert "of them gold in train too - mentions of such entities - text" in flatten(run("describe", folder, "--no-pictures").stdout)
+
+
 def test_describe_stops_at_a_fault(folder: Path) -> None:
     add(folder / "train.jsonl", TRAIN[0])
     error = fail("describe", folder)

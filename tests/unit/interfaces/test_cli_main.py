@@ -130,6 +130,13 @@ def test_debug_adds_the_traceback_and_keeps_code_and_message(monkeypatch: pytest
     assert debug.out == ""
 
 
+def test_debug_may_stand_behind_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_raising(monkeypatch, RuntimeError("odd"))
+    outcome = run_cli("train", "--debug")
+    assert outcome.code == 1
+    assert "Traceback" in outcome.err
+
+
 def test_an_unexpected_fault_is_called_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run_raising(monkeypatch, RuntimeError("shapes [3] and [4]"))
     assert outcome.code == 1

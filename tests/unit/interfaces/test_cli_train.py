@@ -69,13 +69,13 @@ def test_other_settings_in_the_same_folder_name_restart(toy_run: ToyRun, tmp_pat
 def test_all_wrong_settings_are_named_at_once(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text("[training]\nmargn = 0.4\n")
-    outcome = run_cli("train", "--config", config, "--set", "model.fusion=gum", "--set", "seed=-1", "--data", tmp_path)
+    outcome = run_cli("train", "--config", config, "--set", "model.fusion=gmuu", "--set", "seed=-1", "--data", tmp_path)
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err.splitlines() == [
         f"Error: 3 faults in {config}:",
         "  - seed must be greater than or equal to 0, got -1",
-        "  - model.fusion must be 'gmu', 'concat' or 'sum', got 'gum'",
+        "  - model.fusion must be 'gmu', 'concat' or 'sum', got 'gmuu'; did you mean 'gmu'?",
         "  - training.margn is not a setting; did you mean training.margin?",
     ]
 

@@ -20,7 +20,7 @@ def frequencies(rows: Tensor, size: int) -> list[int]:
 
 def without_pool(gold: Tensor, entities: int) -> Batch:
     nothing = torch.zeros(len(gold), 0)
-    return Batch(gold, nothing.long(), nothing.bool(), entities, lambda: nothing, lambda: nothing)
+    return Batch(gold, nothing.long(), nothing.bool(), entities, torch.arange(entities), lambda: nothing, lambda: nothing)
 
 
 def one_pool(scores: list[float], mask: list[bool], copies: int) -> Batch:
@@ -30,7 +30,7 @@ def one_pool(scores: list[float], mask: list[bool], copies: int) -> Batch:
     values = torch.tensor([scores]).repeat(copies, 1)
     rows = torch.arange(places).repeat(copies, 1)
     gold = torch.full((copies,), places)
-    return Batch(gold, rows, usable, places + 1, lambda: values, lambda: values.masked_fill(~usable, -INF))
+    return Batch(gold, rows, usable, places + 1, torch.arange(places + 1), lambda: values, lambda: values.masked_fill(~usable, -INF))
 
 
 def random_pools(size: int = 8, pool: int = 12) -> Batch:
@@ -38,7 +38,7 @@ def random_pools(size: int = 8, pool: int = 12) -> Batch:
     rows = torch.rand(size, 40, generator=dice).argsort(dim=1)[:, :pool]
     scores = torch.randn(size, pool, generator=dice)
     mask = torch.rand(size, pool, generator=dice) < 0.8
-    return Batch(torch.full((size,), 40), rows, mask, 41, lambda: scores, lambda: scores.masked_fill(~mask, -INF))
+    return Batch(torch.full((size,), 40), rows, mask, 41, torch.arange(41), lambda: scores, lambda: scores.masked_fill(~mask, -INF))
 
 
 def test_uniform_gives_all_entities_but_gold_the_same_chance() -> None:
@@ -85,3 +85,19 @@ def test_hardest_takes_the_highest_scores_in_order() -> None:
 def test_a_low_temperature_makes_softmax_the_hardest_rule() -> None:
     batch = random_pools()
     assert torch.equal(draw("softmax", batch, 5, temperature=1e-4).rows, draw("hardest", batch, 5).rows)
+
+
+def test_uniform_never_shows_a_duplicate_of_the_gold_entity() -> None:
+    groups = torch.tensor([0, 1, 0, 3, 4])
+    batch = without_pool(torch.tensor([0, 2, 3]), 5)._replace(groups=groups)
+    drawn = SAMPLERS["uniform"](batch, 200, 1.0, torch.Generator().manual_seed(0))
+    gold_groups = groups[batch.gold_rows].unsqueeze(1)
+    assert not ((groups[drawn.rows] == gold_groups) & drawn.mask).any()
+    assert not drawn.mask[0].all()  # the duplicate came up, and was masked
+    assert drawn.mask[2].all()
+
+
+def test_in_batch_never_shows_a_duplicate_of_the_gold_entity() -> None:
+    batch = without_pool(torch.tensor([0, 2, 3]), 5)._replace(groups=torch.tensor([0, 1, 0, 3, 4]))
+    drawn = SAMPLERS["in_batch"](batch, 2, 1.0, torch.Generator().manual_seed(0))
+    assert [set(rows[mask].tolist()) for rows, mask in zip(drawn.rows, drawn.mask, strict=True)] == [{3}, {3}, {0, 2}]

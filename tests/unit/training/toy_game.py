@@ -94,7 +94,7 @@ def make_toy(entities: int = 60, mentions: int = 150, pool: int = 10, strength: 
     with torch.no_grad():
         vectors, table = discriminator.embed_mentions(train).numpy(), discriminator.embed_entities(side).numpy()
     pools = build_pools(vectors, table[gold.numpy()], table, gold.numpy(), pool, torch.arange(entities).numpy(), show_progress=False)
-    return Toy(TrainingData(train, side, gold, *(torch.from_numpy(part) for part in pools)), dev, dev_gold)
+    return Toy(TrainingData(train, side, gold, *(torch.from_numpy(part) for part in pools), torch.arange(entities)), dev, dev_gold)
 
 
 def make_discriminator(**changes: object) -> Discriminator:

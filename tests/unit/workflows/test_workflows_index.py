@@ -10,6 +10,7 @@ from toy_runs import ToyRun, bundle_vectors, write_lines
 
 from pgmel.errors import BundleError, DataError, EncoderError, SettingError
 from pgmel.files import read_json, write_json
+from pgmel.index import EntityIndex
 from pgmel.linking import Linker, check_bundle, read_card
 from pgmel.records import Mention
 from pgmel.workflows.build_index import build_bundle
@@ -60,6 +61,26 @@ def test_the_kind_of_index_is_the_one_asked_for(toy_run: ToyRun, kb: Path, tmp_p
     assert build(toy_run, kb, tmp_path / "new", kind="exact")["kind"] == "exact"
     with pytest.raises(SettingError, match=r"index\.kind must be one of auto, exact, ivfpq"):
         build(toy_run, kb, tmp_path / "other", kind="exakt")
+
+
+def test_without_a_word_the_kind_is_that_of_the_bundles_settings(
+    toy_run: ToyRun, kb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(toy_run.folder / "bundle", tmp_path / "bundle")
+    card = read_json(tmp_path / "bundle" / "card.json")
+    card["settings"]["index"]["kind"] = "ivfpq"
+    write_json(tmp_path / "bundle" / "card.json", card)
+    asked: list[str] = []
+    build_index = EntityIndex.build
+
+    def spy(vectors: np.ndarray, kind: str, *rest: Any) -> EntityIndex:
+        asked.append(kind)
+        return build_index(vectors, kind, *rest)
+
+    monkeypatch.setattr(EntityIndex, "build", spy)
+    build(toy_run, kb, tmp_path / "new", model=tmp_path / "bundle")
+    build(toy_run, kb, tmp_path / "other", model=tmp_path / "bundle", kind="exact")
+    assert asked == ["ivfpq", "exact"]
 
 
 def test_faulty_entities_stop_or_are_skipped(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:

@@ -95,6 +95,12 @@ def test_missing_and_broken_pictures_are_counted_and_warned_of(folder: Path, cap
     assert "train: 2 pictures named, 1 missing, 1 unusable" in caplog.messages
 
 
+def test_pictures_that_nobody_will_look_at_are_warned_of(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_material(load_dataset(folder), fake_encoders(image=False), ["train", "dev"], False)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "the data name pictures for 3 mentions and entities, but features.image_encoder is none" in warning
+
+
 def test_data_on_the_command_line_go_before_those_of_the_settings(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
     write_lines(other / "kb.jsonl", KB[:1])

@@ -49,6 +49,9 @@ SPLIT_ROWS: tuple[tuple[str, Callable[[SplitCounts], int], Callable[[SplitCounts
     ("picture's name holds the gold id", lambda split: split.telling_pictures, lambda split: split.linked),
 )
 
+AGAINST_TRAIN = frozenset({"  of them gold in train too", "mentions of such entities"})
+"""Rows that compare a split with train, and so say nothing of train itself."""
+
 ENTITY_ROWS = {
     "entities": "entities",
     "described": "with a description",
@@ -136,7 +139,12 @@ def _show(console: Console, dataset: Dataset, audit: Audit, pictures: PictureAud
     console.print(title, style="bold", highlight=False, markup=False)
     table = Table("mentions", *audit.splits, title_justify="left")
     for label, count, whole in SPLIT_ROWS:
-        cells = [_share(count(split), whole(split) if whole else None) for split in audit.splits.values()]
+        cells = [
+            "-"
+            if label in AGAINST_TRAIN and (name == "train" or "train" not in audit.splits)
+            else _share(count(split), whole(split) if whole else None)
+            for name, split in audit.splits.items()
+        ]
         table.add_row(label, *cells)
     if pictures:
         usable = (_share(pictures.usable[name], split.mentions) for name, split in audit.splits.items())

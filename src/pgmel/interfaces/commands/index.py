@@ -18,7 +18,10 @@ def index(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new bundle.", show_default=False)],
     layout: Annotated[str, typer.Option(help="Layout of the data set.")] = "auto",
     on_error: Annotated[Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip and count it.")] = "stop",
-    kind: Annotated[Literal["auto", "exact", "ivfpq"], typer.Option(help="Kind of index; auto compresses large ones.")] = "auto",
+    kind: Annotated[
+        Literal["auto", "exact", "ivfpq"] | None,
+        typer.Option(help="Kind of index; auto compresses large ones. By default as the bundle's settings say.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:

@@ -147,7 +147,10 @@ def _link_one(load: Callable[[], "Linker"], mention: Mention, top_k: int, as_jso
 
 def _show(console: Console, found: Link, linker: "Linker") -> None:
     rows = linker.kb.rows_of([candidate.entity_id for candidate in found.candidates])
-    table = Table("", "name", "id", "score", "probability", "description")
+    table = Table("", "name")
+    table.add_column("id", overflow="fold")  # the one cell that people copy
+    for heading in ("score", "probability", "description"):
+        table.add_column(heading)
     for place, (candidate, entity) in enumerate(zip(found.candidates, linker.kb.get_many(rows), strict=True), start=1):
         probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
         description = entity.description[:_DESCRIPTION_CHARACTERS] + "…" * (len(entity.description) > _DESCRIPTION_CHARACTERS)

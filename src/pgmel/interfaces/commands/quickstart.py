@@ -83,7 +83,9 @@ def _print_example(console: Console, example: "LinkExample") -> None:
     verdict = "[green]right[/green]" if link.entity_id == mention.entity_id else f"[red]wrong, it is {escape(gold)}[/red]"
     console.print(f"  → [bold]{escape(answer)}[/bold]  {verdict}")
     for candidate in link.candidates[:3]:
-        console.print(f"     {candidate.probability or 0:6.1%}  {escape(candidate.name)} [dim]({escape(candidate.entity_id)})[/dim]", highlight=False)
+        console.print(
+            f"     {candidate.probability or 0:6.1%}  {escape(candidate.name)} [dim]({escape(candidate.entity_id)})[/dim]", highlight=False
+        )
     console.print()
 
 

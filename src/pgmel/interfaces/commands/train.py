@@ -46,6 +46,12 @@ def train(
     console.print(render_slices({name: result.slices for name, result in systems.items()}))
     for reason, count in run.trained.result.excluded.items():
         console.print(f"{count:,} mentions of {split} were not ranked: {reason}")
+    decision = run.decision
+    if decision is not None and settings.linking.nil:
+        origin = (
+            f"simulated, since {split} has no NIL mention" if decision.simulated_nil else f"{decision.num_nil:,} NIL mentions in {split}"
+        )
+        console.print(f"NIL is answered below a probability of {decision.threshold:.2f} ({origin}; linking.nil=false switches it off)")
     early = ", stopped early" if run.result.stopped_early else ""
     console.print(f"{run.result.steps:,} steps in {run.result.seconds:,.0f} s{early}; best after step {run.result.best_step:,}")
     console.print(f"bundle: {run.bundle}", soft_wrap=True, markup=False, highlight=False)

@@ -41,12 +41,14 @@ def make_decision(**changes: Any) -> Decision:
     return Decision(**{"temperature": 0.05, "nil_score": 0.4, "threshold": 0.5, "num_candidates": 8, **changes})
 
 
-def write_toy_bundle(folder: Path, decision: Decision | None, nil: bool = True, image_encoder: str = "descriptor") -> Path:
+def write_toy_bundle(
+    folder: Path, decision: Decision | None, nil: bool = True, image_encoder: str = "descriptor", lexical_weight: float = 1.0
+) -> Path:
     """Write the bundle, with its pictures beside it."""
     entities = toy_entities(folder.parent / "pictures")
     encoders = Encoders.load(text_encoder="none", image_encoder=image_encoder, lexical_dim=256, use_cache=False)
     features = encoders.encode_entities(entities, show_progress=False)
-    weights = {"lexical": 1.0, "image": 0.5}
+    weights = {"lexical": lexical_weight, "image": 0.5}
     projection = fit_projection([features], weights, dim_text=64, dim_image=32, lexical_rank=64, whitening=0.0, seed=0)
     embedder = Embedder(projection, start_discriminator(projection, dim=64, image_dim=None))
     index = EntityIndex.build(embedder.embed_entities(features), "exact")

@@ -200,7 +200,7 @@ def test_only_those_who_need_scores_or_pools_ask_for_them(name: str) -> None:
         batch = batch._replace(score_pool=forbidden, policy_logits=forbidden)
     if name != "generator":
         batch = batch._replace(policy_logits=forbidden)
-    if name not in NEEDS_POOL:
+    if TRAITS[name].source != "pool":
         batch = batch._replace(pool_rows=torch.zeros(6, 0, dtype=torch.long), pool_mask=torch.zeros(6, 0, dtype=torch.bool))
     check(name, batch, 4, draw(name, batch))
 

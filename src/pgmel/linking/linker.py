@@ -44,6 +44,10 @@ class MentionEmbedder(Protocol):
         """Return (mentions, dim) unit vectors."""
         ...
 
+    def reads(self, features: Features) -> npt.NDArray[np.bool_]:
+        """Return True for mentions that have anything that the model reads."""
+        ...
+
 
 @final
 class Linker:
@@ -171,9 +175,8 @@ class Linker:
     def _link_batch(self, mentions: Sequence[Mention], top_k: int) -> list[Link]:
         features = self._encoders.encode_mentions(mentions, show_progress=False)
         searched = top_k if self.decision is None else max(top_k, self.decision.num_candidates)
-        vectors = self._embedder.embed_mentions(features)
-        scores, rows = self.index.search(vectors, searched)
-        usable: npt.NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+        scores, rows = self.index.search(self._embedder.embed_mentions(features), searched)
+        usable = self._embedder.reads(features)
         rows[~usable] = -1  # nothing that the model reads: every entity is equally near
         scores[~usable] = -np.inf
         linked = rows[:, 0] >= 0

@@ -6,7 +6,7 @@ from typing import Any, cast, final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -110,6 +110,10 @@ class Embedder:
     def embed_entities(self, features: Features) -> Float32[np.ndarray, "rows dim"]:
         """Return one unit vector per entity."""
         return self._embed(features, self.discriminator.embed_entities)
+
+    def reads(self, features: Features) -> Bool[np.ndarray, "rows"]:
+        """Return True for rows that have anything that the model reads; of the others all entities are equally near."""
+        return self.projection.reads(features)
 
     def _embed(self, features: Features, tower: Any) -> Float32[np.ndarray, "rows dim"]:
         vectors = np.zeros((len(features), self.dim), np.float32)

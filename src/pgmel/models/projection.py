@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -71,6 +71,12 @@ class Projection:
                 centred = _rows(features.channels["image"], part) - self.image_mean
                 image[part] = _unit(centred @ self.image_map) * has_image[part, None]
         return Modalities.from_numpy(text, image, has_text, has_image)
+
+    def reads(self, features: Features) -> Bool[np.ndarray, "rows"]:
+        """Return True for rows that have at least one channel that is projected."""
+        used = [*self.text_maps, *(["image"] if self.dim_image else [])]
+        masks = [features.present[channel] for channel in used]
+        return np.any(masks, axis=0) if masks else np.zeros(len(features), bool)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return what has to be stored, as tensors."""

@@ -89,7 +89,8 @@ def test_files_of_several_layouts_are_ambiguous(tmp_path: Path) -> None:
     write_wikidiverse_mention(tmp_path, small())
     with pytest.raises(
         DataError,
-        match=r"the files fit several layouts: wikidiverse-caption, wikidiverse-mention\. Say which one with --layout \(data\.layout in settings\)",
+        match=r"the files fit several layouts: wikidiverse-caption, wikidiverse-mention\. "
+        r"Say which one with --layout \(data\.layout in settings\)",
     ):
         load_dataset(tmp_path)
     assert load_dataset(tmp_path, layout="wikidiverse-mention").splits["train"][0].candidates == ("E0", "E1", "E2")

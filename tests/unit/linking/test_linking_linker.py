@@ -44,6 +44,10 @@ class OneHot:
         rows = np.array([np.eye(4)[int(mention.surface)] if mention.surface else np.zeros(4) for mention in mentions])
         return Features(tuple(mention.id for mention in mentions), {"name": rows.reshape(-1, 4)}, {"name": present})
 
+    def reads(self, features: Features) -> np.ndarray:
+        present: np.ndarray = features.present["name"]
+        return present
+
     def embed_mentions(self, features: Features) -> np.ndarray:
         vectors: np.ndarray = np.asarray(features.channels["name"], dtype=np.float32)
         return vectors
@@ -236,10 +240,11 @@ def test_bundle_without_a_decision_is_linked_without_probabilities(tmp_path: Pat
     assert (link.entity_id, link.probability) == ("Q0", None)
 
 
-def test_bundle_without_image_encoder_ignores_pictures(tmp_path: Path) -> None:
+def test_bundle_without_image_encoder_ignores_pictures_and_says_so(tmp_path: Path) -> None:
     with Linker.load(write_toy_bundle(tmp_path / "bundle", make_decision(), image_encoder="none")) as loaded:
         (link,) = loaded.link([Mention("m", "Congo", image=tmp_path / "none.png")])
-    assert (link.entity_id, link.warnings) == ("Q0", ())
+    assert link.entity_id == "Q0"
+    assert link.warnings == ("picture ignored: the bundle was made without an image encoder",)
 
 
 def test_nothing_is_written_to_the_cache(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,3 +303,12 @@ def test_card_that_names_no_encoders(bundle: Path, tmp_path: Path, settings: dic
 def test_card_with_an_impossible_decision(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="temperature must be > 0"):
         Linker.load(change_card(bundle, tmp_path / "bundle", decision={**make_decision().to_dict(), "temperature": -1.0}))
+
+
+def test_mention_without_what_an_image_model_reads_is_nil_and_says_so(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path / "bundle", make_decision(), lexical_weight=0.0)
+    with Linker.load(folder) as loaded:
+        (link,) = loaded.link([Mention("m", "Congo")])
+    assert link.is_nil
+    assert link.candidates == ()
+    assert any("there is nothing to link by" in warning for warning in link.warnings)

@@ -15,11 +15,14 @@ _NAMED: Final = ("text_encoder", "image_encoder")
 
 
 def load_encoders(
-    card: Mapping[str, Any], folder: Path, device: str = "cpu", text_encoder: str | None = None, image_encoder: str | None = None
+    card: Mapping[str, Any],
+    folder: Path,
+    device: str = "cpu",
+    text_encoder: str | None = None,
+    image_encoder: str | None = None,
+    use_cache: bool = False,
 ) -> Encoders:
     """Load the encoders that a bundle's card names.
-
-    What they compute is not cached on disk: a linker may see any number of mentions, each once.
 
     Args:
         card: The bundle's card.
@@ -27,6 +30,7 @@ def load_encoders(
         device: Where they run.
         text_encoder: Where the text encoder is now, if not where the card says.
         image_encoder: Where the image encoder is now, if not where the card says.
+        use_cache: Whether to keep what they compute on disk; a linker does not, since it may see any number of mentions, each once.
 
     Raises:
         BundleError: If the card does not say which encoders.
@@ -44,7 +48,7 @@ def load_encoders(
             lexical_dim=named.lexical_dim,
             batch_size=named.batch_size,
             device=device,
-            use_cache=False,
+            use_cache=use_cache,
         )
     except EncoderError as error:
         cure = "If the encoder moved, say where it is with text_encoder or image_encoder (--text-encoder, --image-encoder)"

@@ -7,9 +7,9 @@ import numpy as np
 
 from pgmel.datasets import load_dataset
 from pgmel.index import EntityIndex
-from pgmel.linking import read_card, write_bundle
+from pgmel.linking import load_encoders, read_card, write_bundle
 from pgmel.models import Embedder
-from pgmel.workflows.evaluate import encoders_of, settings_of
+from pgmel.workflows.evaluate import settings_of
 from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["build_bundle"]
@@ -24,6 +24,8 @@ def build_bundle(
     on_error: Literal["stop", "skip"] = "stop",
     kind: str | None = None,
     device: str = "auto",
+    text_encoder: str | None = None,
+    image_encoder: str | None = None,
     show_progress: bool = True,
 ) -> dict[str, Any]:
     """Encode and index the entities of a data set with a bundle's model, into a new bundle.
@@ -36,6 +38,8 @@ def build_bundle(
         on_error: What to do at a faulty record.
         kind: Kind of index; None takes the one of the bundle's settings.
         device: Where encoders and model run.
+        text_encoder: Where the text encoder is now, if not where the bundle's card says.
+        image_encoder: Where the image encoder is now, if not where the bundle's card says.
         show_progress: Whether to show bars.
 
     Returns:
@@ -46,7 +50,7 @@ def build_bundle(
     place = resolve_device(device)
     use_threads(settings.training.threads)
     dataset = load_dataset(kb, layout, on_error)
-    encoders = encoders_of(card, settings, model, str(place))
+    encoders = load_encoders(card, model, str(place), text_encoder, image_encoder, use_cache=True)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     embedder = Embedder.load(model / "model", str(place))
     about = settings.index

@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pgmel.datasets import load_dataset
-from pgmel.errors import BundleError, EncoderError, SettingError
+from pgmel.errors import BundleError, SettingError
 from pgmel.evaluation import EvaluationResult
-from pgmel.features import Encoders
-from pgmel.linking import Decision, read_card
+from pgmel.linking import Decision, load_encoders, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
-from pgmel.workflows.material import load_material, make_encoders
+from pgmel.workflows.material import load_material
 from pgmel.workflows.measuring import embed, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
-__all__ = ["encoders_of", "evaluate_bundle", "settings_of"]
+__all__ = ["evaluate_bundle", "settings_of"]
 
 
 def settings_of(card: dict[str, object], bundle: Path) -> Settings:
@@ -32,20 +31,6 @@ def settings_of(card: dict[str, object], bundle: Path) -> Settings:
         raise BundleError(f"the bundle {bundle} is damaged, or of another version: {error}") from None
 
 
-def encoders_of(card: dict[str, Any], settings: Settings, bundle: Path, device: str) -> Encoders:
-    """Load the encoders that a bundle was trained with.
-
-    Raises:
-        EncoderError: If they are not there, or are others by now: the model would be fed vectors that it never saw.
-    """
-    encoders = make_encoders(settings.features, device)
-    described = card["encoders"] if isinstance(card["encoders"], dict) else {}
-    if differences := encoders.differences(described):
-        listed = "\n".join(f"  - {difference}" for difference in differences)
-        raise EncoderError(f"the encoders are not those the bundle {bundle} was made with:\n{listed}\nRestore them, or train again")
-    return encoders
-
-
 def evaluate_bundle(
     bundle: Path,
     data: Path,
@@ -55,6 +40,8 @@ def evaluate_bundle(
     protocol: Literal["kb", "candidates"] | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     device: str = "auto",
+    text_encoder: str | None = None,
+    image_encoder: str | None = None,
     show_progress: bool = True,
 ) -> EvaluationResult:
     """Rank the mentions of a split against the data set's own KB with a bundle's model.
@@ -67,6 +54,8 @@ def evaluate_bundle(
         protocol: Against the whole KB, or against candidate lists; by default as the bundle's settings say.
         on_error: What to do at a faulty record.
         device: Where encoders and model run.
+        text_encoder: Where the text encoder is now, if not where the bundle's card says.
+        image_encoder: Where the image encoder is now, if not where the bundle's card says.
         show_progress: Whether to show bars.
     """
     card = read_card(bundle)
@@ -74,7 +63,8 @@ def evaluate_bundle(
     place = resolve_device(device)
     use_threads(settings.training.threads)
     dataset = load_dataset(data, layout, on_error)
-    material = load_material(dataset, encoders_of(card, settings, bundle, str(place)), [split], show_progress)
+    encoders = load_encoders(card, bundle, str(place), text_encoder, image_encoder, use_cache=True)
+    material = load_material(dataset, encoders, [split], show_progress)
     embedder = Embedder.load(bundle / "model", str(place))
     decision = _decision_of(card, bundle)
     return measure_split(embed(embedder, material, split), material, split, settings, "trained", protocol, decision).result

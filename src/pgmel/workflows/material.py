@@ -106,9 +106,10 @@ def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], s
         if not dataset.splits.get(name):
             have = ", ".join(dataset.splits) or "none"
             raise DataError(f"the data set has no mentions in split {name!r} (it has: {have})", dataset.root, fix="Name another split")
+    log.info("knowledge base: %d entities", len(dataset.entities))
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     rows = {entity.id: row for row, entity in enumerate(dataset.entities)}
-    encoded = {name: _encode_split(dataset.splits[name], encoders, rows, show_progress) for name in splits}
+    encoded = {name: _encode_split(name, dataset.splits[name], encoders, rows, show_progress) for name in splits}
     for name, split in encoded.items():
         if not split.rankable.any():
             raise DataError(f"no mention of split {name!r} has a gold entity that is in the KB", dataset.root, fix="Check ids and KB")
@@ -126,7 +127,8 @@ def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], s
     return material
 
 
-def _encode_split(mentions: tuple[Mention, ...], encoders: Encoders, rows: Mapping[str, int], show_progress: bool) -> Split:
+def _encode_split(name: str, mentions: tuple[Mention, ...], encoders: Encoders, rows: Mapping[str, int], show_progress: bool) -> Split:
+    log.info("split %s: %d mentions", name, len(mentions))
     gold = np.array([rows.get(mention.entity_id, -1) if isinstance(mention.entity_id, str) else -1 for mention in mentions], np.int64)
     nil = np.array([mention.entity_id is NIL for mention in mentions], bool)
     return Split(mentions, encoders.encode_mentions(mentions, show_progress=show_progress), gold, nil)

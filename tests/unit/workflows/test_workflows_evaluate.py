@@ -10,7 +10,8 @@ from toy_runs import ToyRun, bundle_vectors, quick_settings, read_lines, write_l
 from pgmel.errors import BundleError, DataError, EncoderError, SettingError
 from pgmel.evaluation import EvaluationResult
 from pgmel.files import read_json, write_json
-from pgmel.workflows.evaluate import encoders_of, evaluate_bundle, settings_of
+from pgmel.linking import load_encoders
+from pgmel.workflows.evaluate import evaluate_bundle, settings_of
 
 
 def evaluate(run: ToyRun, data: Path | None = None, split: str = "dev", **options: Any) -> EvaluationResult:
@@ -138,9 +139,17 @@ def test_encoders_that_changed_since_training_are_refused(toy_run: ToyRun, bundl
 
 def test_the_bundles_own_encoders_are_accepted(toy_run: ToyRun) -> None:
     card = read_json(toy_run.folder / "bundle" / "card.json")
-    settings = settings_of(card, toy_run.folder)
-    assert settings == toy_run.settings
-    assert encoders_of(card, settings, toy_run.folder, "cpu").describe() == card["encoders"]
+    assert settings_of(card, toy_run.folder) == toy_run.settings
+    assert load_encoders(card, toy_run.folder).describe() == card["encoders"]
+
+
+def test_an_encoder_that_moved_can_be_named(toy_run: ToyRun, bundle: Path) -> None:
+    settings = read_json(bundle / "card.json")["settings"]
+    settings["features"]["image_encoder"] = str(bundle / "moved away")
+    change_card(bundle, settings=settings)
+    with pytest.raises(EncoderError, match="--image-encoder"):
+        evaluate(toy_run, bundle=bundle)
+    assert evaluate(toy_run, bundle=bundle, image_encoder="descriptor").overall == evaluate(toy_run).overall
 
 
 def test_an_unknown_device_is_refused(toy_run: ToyRun) -> None:

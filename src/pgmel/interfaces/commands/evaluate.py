@@ -30,6 +30,12 @@ def evaluate(
     ] = None,
     on_error: Annotated[Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip and count it.")] = "stop",
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
+    text_encoder: Annotated[
+        str | None, typer.Option("--text-encoder", help="Where the text encoder is now, if it moved.", show_default=False)
+    ] = None,
+    image_encoder: Annotated[
+        str | None, typer.Option("--image-encoder", help="Where the image encoder is now, if it moved.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the result as JSON to this file too.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
@@ -37,7 +43,17 @@ def evaluate(
     from pgmel.evaluation import render_slices, render_table
     from pgmel.workflows.evaluate import evaluate_bundle
 
-    result = evaluate_bundle(bundle, data, split, layout=layout, protocol=protocol, on_error=on_error, device=device)
+    result = evaluate_bundle(
+        bundle,
+        data,
+        split,
+        layout=layout,
+        protocol=protocol,
+        on_error=on_error,
+        device=device,
+        text_encoder=text_encoder,
+        image_encoder=image_encoder,
+    )
     if out is not None:
         result.save(out)
     if as_json:

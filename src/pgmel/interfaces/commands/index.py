@@ -23,6 +23,12 @@ def index(
         typer.Option(help="Kind of index; auto compresses large ones. By default as the bundle's settings say.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
+    text_encoder: Annotated[
+        str | None, typer.Option("--text-encoder", help="Where the text encoder is now, if it moved.", show_default=False)
+    ] = None,
+    image_encoder: Annotated[
+        str | None, typer.Option("--image-encoder", help="Where the image encoder is now, if it moved.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle; nothing is trained.
@@ -31,7 +37,17 @@ def index(
     """
     from pgmel.workflows.build_index import build_bundle
 
-    about = build_bundle(model, kb, out, layout=layout, on_error=on_error, kind=kind, device=device)
+    about = build_bundle(
+        model,
+        kb,
+        out,
+        layout=layout,
+        on_error=on_error,
+        kind=kind,
+        device=device,
+        text_encoder=text_encoder,
+        image_encoder=image_encoder,
+    )
     if as_json:
         typer.echo(encode_json(about))
         return

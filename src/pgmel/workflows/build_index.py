@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pgmel.datasets import load_dataset
 from pgmel.index import EntityIndex
 from pgmel.linking import load_encoders, read_card, write_bundle
 from pgmel.models import Embedder
 from pgmel.workflows.evaluate import settings_of
+from pgmel.workflows.material import open_dataset
 from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["build_bundle"]
@@ -49,7 +49,7 @@ def build_bundle(
     settings = settings_of(card, model)
     place = resolve_device(device)
     use_threads(settings.training.threads)
-    dataset = load_dataset(kb, layout, on_error)
+    dataset = open_dataset(kb, layout, on_error)
     encoders = load_encoders(card, model, str(place), text_encoder, image_encoder, use_cache=True)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     embedder = Embedder.load(model / "model", str(place))

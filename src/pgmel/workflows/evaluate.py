@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pgmel.datasets import load_dataset
 from pgmel.errors import BundleError, SettingError
 from pgmel.evaluation import EvaluationResult
 from pgmel.linking import Decision, load_encoders, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
-from pgmel.workflows.material import load_material
+from pgmel.workflows.material import load_material, open_dataset
 from pgmel.workflows.measuring import embed, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
@@ -62,7 +61,7 @@ def evaluate_bundle(
     settings = settings_of(card, bundle)
     place = resolve_device(device)
     use_threads(settings.training.threads)
-    dataset = load_dataset(data, layout, on_error)
+    dataset = open_dataset(data, layout, on_error)
     encoders = load_encoders(card, bundle, str(place), text_encoder, image_encoder, use_cache=True)
     material = load_material(dataset, encoders, [split], show_progress)
     embedder = Embedder.load(bundle / "model", str(place))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -15,9 +15,12 @@ from pgmel.features import Encoders, Features
 from pgmel.records import NIL, Mention
 from pgmel.settings import FeatureSettings, Settings
 
-__all__ = ["Material", "Split", "load_material", "make_encoders", "read_data"]
+__all__ = ["Material", "Split", "load_material", "make_encoders", "open_dataset", "read_data"]
 
 log = logging.getLogger("pgmel.workflows")
+
+LISTED_FAULTS: Final = 3
+"""Skipped records that are named; all are counted."""
 
 
 @final
@@ -90,9 +93,20 @@ def read_data(settings: Settings, data: Path | None) -> Dataset:
     path = data if data is not None else settings.data.path
     if path is None:
         raise SettingError("no data set is named; pass --data FOLDER or set data.path")
-    dataset = load_dataset(path, settings.data.layout, settings.data.on_error)
+    return open_dataset(path, settings.data.layout, settings.data.on_error)
+
+
+def open_dataset(path: Path, layout: str, on_error: Literal["stop", "skip"]) -> Dataset:
+    """Read a data set, and say where it deviates from its layout and what was skipped."""
+    dataset = load_dataset(path, layout, on_error)
     for note in dataset.notes:
         log.info("%s", note)
+    for fault in dataset.faults[:LISTED_FAULTS]:
+        log.warning("skipped: %s", fault)
+    if dataset.faults:
+        log.warning(
+            "%d faults were skipped in all; `pgmel data describe %s --on-error skip` counts them by rule", len(dataset.faults), path
+        )
     return dataset
 
 

@@ -123,6 +123,15 @@ def test_layout_and_treatment_of_faults_are_those_of_the_settings(folder: Path) 
         read_data(quick_settings("data.layout=generc"), folder)
 
 
+def test_skipped_records_are_named_and_counted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_lines(folder / "dev.jsonl", [MENTIONS[0] | {"id": "y"}, *({"id": f"z{number}"} for number in range(5))])
+    read_data(quick_settings("data.on_error=skip"), folder)
+    assert "dev.jsonl, line 2" in caplog.messages[0]
+    assert caplog.messages[0].startswith("skipped: ")
+    assert len(caplog.messages) == 4
+    assert caplog.messages[-1].startswith("5 faults were skipped in all")
+
+
 def test_notes_on_the_data_are_passed_on(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     for split in ("train", "dev", "test"):
         (folder / f"{split}.jsonl").unlink()

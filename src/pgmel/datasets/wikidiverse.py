@@ -11,16 +11,19 @@ addresses (``entity2imgs``) names no files and is passed over: entities have no 
 
 import hashlib
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote
 
-from pgmel.datasets.collecting import EntityCollector
+from pgmel.datasets.collecting import EntityCollector, MentionCollector
+from pgmel.datasets.dataset import Contents
 from pgmel.datasets.faults import DUPLICATE_ID, EMPTY_ID, WRONG_FIELDS, Faults, Place
-from pgmel.datasets.reading import list_names, read_table
-from pgmel.records import NIL, Entity, NilType
+from pgmel.datasets.reading import list_names, parse_record, read_items, read_table
+from pgmel.errors import DataError
+from pgmel.records import NIL, Entity, Mention, NilType
 
-__all__ = ["MentionPictures", "WikipediaEntities", "parse_link", "picture_name", "title_of"]
+__all__ = ["MentionPictures", "Reader", "WikipediaEntities", "load_records", "parse_link", "picture_name", "title_of"]
 
 SEPARATOR = "@@@@"
 
@@ -118,3 +121,43 @@ class WikipediaEntities:
 
 def _name_of(entity_id: str) -> str:
     return (entity_id.rsplit("/", 1)[-1] if "://" in entity_id else entity_id).replace("_", " ")
+
+
+Record = TypeVar("Record")
+Reader = Callable[[Record, str, Place, "WikipediaEntities", "MentionPictures"], Iterator[tuple[Mention, Place]]]
+"""Yields the mentions of a record, and where each stands: ``(record, id prefix, place, entities, pictures)``."""
+
+
+def load_records(
+    root: Path, faults: Faults, files: Mapping[str, Path], looked_for: str, kind: type[Record], read: Reader[Record]
+) -> Contents:
+    """Read the files of mentions of either layout.
+
+    Args:
+        root: Folder of the data set.
+        faults: Gets faulty records.
+        files: Split to file.
+        looked_for: Names of the files, for the message when there is none.
+        kind: What a record must look like.
+        read: Yields a record's mentions; gold entities and candidates are made known to ``entities`` first.
+
+    Raises:
+        DataError: If there is no file of mentions.
+    """
+    if not files:
+        raise DataError(f"there is no file of mentions; looked for {looked_for}", root)
+    pictures = MentionPictures(root)
+    entities = WikipediaEntities(root, faults)
+    found: list[tuple[str, Mention, Place]] = []
+    for split, file in files.items():
+        for position, item in enumerate(read_items(file)):
+            where = Place(file, f"record {position + 1}")
+            record = parse_record(item, kind, faults, where)
+            if record is not None:
+                found += [(split, mention, here) for mention, here in read(record, f"{split}-{position}", where, entities, pictures)]
+    mentions = MentionCollector(entities.collector.ids, faults)
+    for split in files:
+        mentions.open_split(split)
+    for split, mention, where in found:
+        mentions.add(split, mention, where)
+    return Contents(entities.collector.entities, mentions.splits)

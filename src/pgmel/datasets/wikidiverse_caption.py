@@ -4,17 +4,16 @@ A record is [caption, picture address, topic, [[mention, type, start, end, Wikip
 ``pgmel.datasets.wikidiverse``. Mention ids are the split, the position of the caption and that of the mention in it.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pgmel.datasets.collecting import MentionCollector, locate
+from pgmel.datasets.collecting import locate
 from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
 from pgmel.datasets.faults import Faults, Place
-from pgmel.datasets.reading import parse_record, read_items
-from pgmel.datasets.wikidiverse import MentionPictures, WikipediaEntities, parse_link
-from pgmel.errors import DataError
+from pgmel.datasets.wikidiverse import MentionPictures, WikipediaEntities, load_records, parse_link
 from pgmel.records import Mention
 
 __all__ = ["WIKIDIVERSE_CAPTION"]
@@ -60,33 +59,19 @@ def _holds_lists(file: Path) -> bool:
 
 
 def _load(root: Path, faults: Faults) -> Contents:
-    pictures = MentionPictures(root)
-    entities = WikipediaEntities(root, faults)
-    found: list[tuple[str, Mention, Place]] = []
-    files = _find_splits(root)
-    if not files:
-        raise DataError("there is no file of mentions; looked for train.json, valid.json and test.json holding lists of lists", root)
-    for split, file in files.items():
-        for position, item in enumerate(read_items(file)):
-            where = Place(file, f"record {position + 1}")
-            row = parse_record(item, _Caption, faults, where)
-            if row is None:
-                continue
-            for number, span in enumerate(row.spans):
-                here = Place(file, f"{where.text}, mention {number + 1}")
-                gold = parse_link(span.address)
-                if isinstance(gold, str) and not entities.add_link(gold, here):
-                    continue
-                start, end = locate(span.surface, row.caption, span.start, span.end)
-                image = pictures.path_of(row.picture)
-                mention = Mention(f"{split}-{position}-{number}", span.surface, row.caption, start, end, image, gold)
-                found.append((split, mention, here))
-    mentions = MentionCollector(entities.collector.ids, faults)
-    for split in files:
-        mentions.open_split(split)
-    for split, mention, where in found:
-        mentions.add(split, mention, where)
-    return Contents(entities.collector.entities, mentions.splits)
+    return load_records(root, faults, _find_splits(root), "train.json, valid.json and test.json holding lists of lists", _Caption, _read)
+
+
+def _read(
+    row: _Caption, name: str, where: Place, entities: WikipediaEntities, pictures: MentionPictures
+) -> Iterator[tuple[Mention, Place]]:
+    for number, span in enumerate(row.spans):
+        here = Place(where.file, f"{where.text}, mention {number + 1}")
+        gold = parse_link(span.address)
+        if isinstance(gold, str) and not entities.add_link(gold, here):
+            continue
+        start, end = locate(span.surface, row.caption, span.start, span.end)
+        yield Mention(f"{name}-{number}", span.surface, row.caption, start, end, pictures.path_of(row.picture), gold), here
 
 
 WIKIDIVERSE_CAPTION = Layout(

@@ -5,16 +5,17 @@ end]. Entities: see ``pgmel.datasets.wikidiverse``. Mention ids are the split an
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pgmel.datasets.collecting import MentionCollector, locate
+from pgmel.datasets.collecting import locate
 from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
 from pgmel.datasets.faults import Faults, Place
-from pgmel.datasets.reading import list_names, parse_record, read_items
-from pgmel.datasets.wikidiverse import MentionPictures, WikipediaEntities, parse_link
+from pgmel.datasets.reading import list_names
+from pgmel.datasets.wikidiverse import MentionPictures, WikipediaEntities, load_records, parse_link
 from pgmel.errors import DataError
 from pgmel.records import Mention
 
@@ -62,33 +63,18 @@ def _find_splits(root: Path) -> dict[str, Path]:
 
 
 def _load(root: Path, faults: Faults) -> Contents:
-    pictures = MentionPictures(root)
-    entities = WikipediaEntities(root, faults)
-    found: list[tuple[str, Mention, Place]] = []
-    files = _find_splits(root)
-    if not files:
-        raise DataError("there is no file of mentions; looked for train_w_10cands.json, valid_w_10cands.json and test_w_10cands.json", root)
-    for split, file in files.items():
-        for position, item in enumerate(read_items(file)):
-            where = Place(file, f"record {position + 1}")
-            row = parse_record(item, _Row, faults, where)
-            if row is None:
-                continue
-            gold = parse_link(row.address)
-            if isinstance(gold, str) and not entities.add_link(gold, where):
-                continue
-            links = dict.fromkeys(link for address in row.candidates if isinstance(link := parse_link(address), str))
-            candidates = tuple([link for link in links if entities.add_link(link, where)])
-            start, end = locate(row.surface, row.sentence, row.start, row.end)
-            image = pictures.path_of(row.picture)
-            mention = Mention(f"{split}-{position}", row.surface, row.sentence, start, end, image, gold, candidates)
-            found.append((split, mention, where))
-    mentions = MentionCollector(entities.collector.ids, faults)
-    for split in files:
-        mentions.open_split(split)
-    for split, mention, where in found:
-        mentions.add(split, mention, where)
-    return Contents(entities.collector.entities, mentions.splits)
+    looked_for = "train_w_10cands.json, valid_w_10cands.json and test_w_10cands.json"
+    return load_records(root, faults, _find_splits(root), looked_for, _Row, _read)
+
+
+def _read(row: _Row, name: str, where: Place, entities: WikipediaEntities, pictures: MentionPictures) -> Iterator[tuple[Mention, Place]]:
+    gold = parse_link(row.address)
+    if isinstance(gold, str) and not entities.add_link(gold, where):
+        return
+    links = dict.fromkeys(link for address in row.candidates if isinstance(link := parse_link(address), str))
+    candidates = tuple([link for link in links if entities.add_link(link, where)])
+    start, end = locate(row.surface, row.sentence, row.start, row.end)
+    yield Mention(name, row.surface, row.sentence, start, end, pictures.path_of(row.picture), gold, candidates), where
 
 
 WIKIDIVERSE_MENTION = Layout(

@@ -23,6 +23,7 @@ __all__ = [
     "open_data",
     "read_json",
     "read_jsonl",
+    "remove_leftovers",
     "write_bytes",
     "write_json",
     "write_text",
@@ -46,6 +47,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed in the midst of writing ``path`` left beside it; only for who alone writes ``path``."""
+    for found in path.parent.iterdir():
+        if found.name.startswith(f".{path.name}.") and found.suffix == ".part" and found.is_file():
+            found.unlink(missing_ok=True)
 
 
 @contextmanager

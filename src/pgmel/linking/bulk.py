@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, Protocol, final
 import msgspec
 
 from pgmel.errors import DataError
-from pgmel.files import hash_json
+from pgmel.files import hash_json, remove_leftovers
 from pgmel.linking.journal import Counts, JobFiles, JobState, read_journal, survey_source, write_journal
 from pgmel.linking.lines import link_values, parse_mention, read_line
 from pgmel.linking.warnings import PICTURE_BROKEN, PICTURE_MISSING
@@ -99,7 +99,9 @@ class BulkJob:
         with ExitStack() as stack:
             output = stack.enter_context(_open_part(self.files.output_part, self.state.output_bytes))
             bad = stack.enter_context(_open_part(self.files.bad_part, self.state.bad_bytes))
-            write_journal(self.files.journal, self.state)  # not before the parts are locked: it may be another process's
+            # Not before the parts are locked: journal and leftovers may be another process's.
+            remove_leftovers(self.files.journal)
+            write_journal(self.files.journal, self.state)
             source = stack.enter_context(self.source.open("rb"))
             source.seek(self.state.source_bytes)
             bar = stack.enter_context(

@@ -132,6 +132,17 @@ def test_interrupted_job_continues_where_it_stopped(source: Path, output: Path, 
     assert names(output.parent) == {"mentions.jsonl"} | {f"{stem}.{end}" for stem in ("links", "whole") for end in ("jsonl", "bad.jsonl")}
 
 
+def test_what_a_kill_amid_the_journal_left_behind_goes(source: Path, output: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(source, output, Echo("20", KeyboardInterrupt()))
+    leftover, other = output.with_name(".links.jsonl.journal.a1b2c3d4.part"), output.with_name(".mine.jsonl.journal.a1b2c3d4.part")
+    for file in (leftover, other):
+        file.write_text("{")
+    run(source, output)
+    assert not leftover.exists()
+    assert other.exists()
+
+
 def test_job_interrupted_again_and_again_still_ends_right(source: Path, output: Path) -> None:
     expected = run(source, output.with_name("whole.jsonl"))
     for number in range(1, 1000, 90):

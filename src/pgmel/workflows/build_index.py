@@ -57,9 +57,11 @@ def build_bundle(
     rng = np.random.default_rng(settings.seed)
     index = EntityIndex.build(embedder.embed_entities(entities), kind or about.kind, about.exact_limit, about.nprobe, about.refine, rng)
     data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities), "trained_on": card["data"]}
+    # An encoder that moved is named where it is now, or the new bundle could not be opened without being told again.
+    moved = {name: value for name, value in (("text_encoder", text_encoder), ("image_encoder", image_encoder)) if value}
     new = {
         "data": data,
-        "settings": card["settings"],
+        "settings": {**card["settings"], "features": {**card["settings"]["features"], **moved}},
         "scores": {},
         "encoders": encoders.describe(),
         "decision": card["decision"],

@@ -128,3 +128,15 @@ def test_encoders_that_changed_since_training_are_refused(toy_run: ToyRun, kb: P
     write_json(tmp_path / "bundle" / "card.json", card)
     with pytest.raises(EncoderError, match="lexical"):
         build(toy_run, kb, tmp_path / "new", model=tmp_path / "bundle")
+
+
+def test_an_encoder_that_moved_is_named_where_it_is_now_in_the_new_card(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(toy_run.folder / "bundle", model)
+    card = read_json(model / "card.json")
+    card["settings"]["features"]["image_encoder"] = str(tmp_path / "moved away")
+    write_json(model / "card.json", card)
+    build(toy_run, kb, tmp_path / "new", model=model, image_encoder="descriptor")
+    assert read_card(tmp_path / "new")["settings"]["features"]["image_encoder"] == "descriptor"
+    with Linker.load(tmp_path / "new") as linker:
+        assert linker.link([Mention("m", NAMES[0])])[0].candidates

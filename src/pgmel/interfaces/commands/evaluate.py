@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from pgmel.files import encode_json
+from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
 
 if TYPE_CHECKING:
     from pgmel.evaluation import Interval, NilMetrics
@@ -30,12 +31,8 @@ def evaluate(
     ] = None,
     on_error: Annotated[Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip and count it.")] = "stop",
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
-    text_encoder: Annotated[
-        str | None, typer.Option("--text-encoder", help="Where the text encoder is now, if it moved.", show_default=False)
-    ] = None,
-    image_encoder: Annotated[
-        str | None, typer.Option("--image-encoder", help="Where the image encoder is now, if it moved.", show_default=False)
-    ] = None,
+    text_encoder: TextEncoderOption = None,
+    image_encoder: ImageEncoderOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the result as JSON to this file too.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from pgmel.files import encode_json
+from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
 
 __all__ = ["EPILOG", "index"]
 
@@ -23,12 +24,8 @@ def index(
         typer.Option(help="Kind of index; auto compresses large ones. By default as the bundle's settings say.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
-    text_encoder: Annotated[
-        str | None, typer.Option("--text-encoder", help="Where the text encoder is now, if it moved.", show_default=False)
-    ] = None,
-    image_encoder: Annotated[
-        str | None, typer.Option("--image-encoder", help="Where the image encoder is now, if it moved.", show_default=False)
-    ] = None,
+    text_encoder: TextEncoderOption = None,
+    image_encoder: ImageEncoderOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle; nothing is trained.

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pgmel.errors import SettingError
 from pgmel.files import encode_json
+from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
 from pgmel.records import Link, Mention
 
 if TYPE_CHECKING:
@@ -51,12 +52,6 @@ OutputOption = Annotated[
 ]
 TopKOption = Annotated[int, typer.Option("--top-k", min=1, help="Candidates shown or written for each mention.")]
 BatchOption = Annotated[int, typer.Option("--batch-size", min=1, max=4096, help="Mentions encoded at once.")]
-TextEncoderOption = Annotated[
-    str | None, typer.Option("--text-encoder", help="Where the bundle's text encoder is, if it moved.", show_default=False)
-]
-ImageEncoderOption = Annotated[
-    str | None, typer.Option("--image-encoder", help="Where the bundle's image encoder is, if it moved.", show_default=False)
-]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: auto, cpu, cuda, cuda:1, mps.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help=f"Leave with {BAD_LINES} if a line could not be used.")]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Start anew instead of continuing an interrupted job.")]

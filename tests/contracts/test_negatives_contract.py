@@ -10,7 +10,8 @@ import torch
 
 import pgmel.negatives
 from pgmel.datasets import LAYOUTS
-from pgmel.negatives import NEEDS_SCORES, SAMPLERS, Batch, Negatives
+from pgmel.errors import SettingError
+from pgmel.negatives import LEARNED, NEEDS_NEAREST, NEEDS_NEIGHBOURS, NEEDS_SCORES, PUBLISHED_RULES, SAMPLERS, Batch, Negatives
 from pgmel.settings import DataSettings, NegativeSettings, TrainingSettings
 
 INF = float("inf")
@@ -26,11 +27,20 @@ class Traits(NamedTuple):
 TRAITS = {
     "uniform": Traits("kb", repeats=True),
     "in_batch": Traits("batch", repeats=True),
+    "lexical": Traits("neighbours", repeats=True),
+    "tfidf": Traits("neighbours", repeats=True),
+    "jaccard": Traits("neighbours", repeats=True),
     "pool_uniform": Traits("pool", repeats=False),
     "hardest": Traits("pool", repeats=False),
     "softmax": Traits("pool", repeats=False),
+    "ance": Traits("nearest", repeats=False),
+    "kbgan": Traits("kb", repeats=True),
+    "irgan": Traits("pool", repeats=True),
     "generator": Traits("pool", repeats=False),
 }
+
+LISTED = 7
+"""Length of the lists of neighbours and nearest entities."""
 
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 pool_samplers = pytest.mark.parametrize("name", [name for name, traits in TRAITS.items() if traits.source == "pool"])
@@ -40,7 +50,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def forbidden() -> NoReturn:
+def forbidden(*_: object) -> NoReturn:
     raise AssertionError("this sampler must not ask for it")
 
 
@@ -58,7 +68,23 @@ def make_batch(size: int = 6, pool: int = 9, entities: int = 30, usable: int | N
     scores, logits = torch.randn(2, size, pool, generator=dice)
     # The highest scores and logits stand where nothing may be drawn.
     scores = scores.masked_fill(~mask, 50.0)
-    return Batch(gold, pool_rows, mask, entities, torch.arange(entities), lambda: scores, lambda: logits.masked_fill(~mask, -INF))
+    groups = torch.arange(entities)
+    batch = Batch(gold, pool_rows, mask, entities, groups, lambda: scores, lambda: logits.masked_fill(~mask, -INF))
+    return with_lists(batch, LISTED if usable is None else usable, dice)
+
+
+def with_lists(batch: Batch, listed: int, dice: torch.Generator) -> Batch:
+    """Give a batch lists of so many usable entities, none of them gold, and logits for any candidates."""
+    gold = batch.gold_rows.unsqueeze(1)
+    order = torch.rand(len(gold), batch.num_entities, generator=dice).scatter(1, gold, 2.0).argsort(dim=1)[:, : min(LISTED, 29)]
+    usable = (order != gold) & (torch.arange(order.shape[1]) < listed)
+    found = order * usable, usable
+    values = torch.randn(len(gold), batch.num_entities, generator=dice)
+    return batch._replace(
+        residual_logits=lambda rows, mask: values.gather(1, rows).masked_fill(~mask, -INF),
+        neighbours=lambda rule: found,
+        nearest=lambda: found,
+    )
 
 
 def draw(name: str, batch: Batch, num: int = 4, seed: int = 0, temperature: float = 0.5) -> Negatives:
@@ -67,7 +93,11 @@ def draw(name: str, batch: Batch, num: int = 4, seed: int = 0, temperature: floa
 
 def enough(name: str, batch: Batch) -> int:
     """Return how many places a sampler can offer at most."""
-    return {"kb": 10**9, "batch": len(batch.gold_rows), "pool": batch.pool_rows.shape[1]}[TRAITS[name].source]
+    source, repeats = TRAITS[name]
+    if source in {"kb", "neighbours"}:
+        return 10**9
+    places = {"batch": len(batch.gold_rows), "pool": batch.pool_rows.shape[1], "nearest": batch.nearest()[0].shape[1]}[source]
+    return 10**9 if repeats and places and source == "pool" else places
 
 
 def check(name: str, batch: Batch, num: int, drawn: Negatives) -> None:
@@ -85,7 +115,14 @@ def check(name: str, batch: Batch, num: int, drawn: Negatives) -> None:
         for row in range(len(rows)):
             allowed = set(batch.pool_rows[row][batch.pool_mask[row]].tolist())
             assert set(rows[row][mask[row]].tolist()) <= allowed
-            assert int(mask[row].sum()) == min(num, len(allowed))
+            assert int(mask[row].sum()) == (min(num, len(allowed)) if not TRAITS[name].repeats else num if allowed else 0)
+    if TRAITS[name].source in {"neighbours", "nearest"}:
+        listed, there = batch.neighbours(name)
+        for row in range(len(rows)):
+            allowed = set(listed[row][there[row]].tolist())
+            drawn_ones = rows[row][mask[row]].tolist()
+            assert len(allowed & set(drawn_ones)) >= min(num, len(allowed))
+            assert set(drawn_ones) <= allowed or TRAITS[name].source == "neighbours"
 
 
 def test_traits_are_stated_for_every_sampler_and_no_other() -> None:
@@ -103,9 +140,12 @@ def test_every_public_draw_function_of_the_package_is_registered() -> None:
 
 
 def test_the_settings_name_exactly_what_the_registries_hold() -> None:
-    assert {name for name, traits in TRAITS.items() if traits.source == "pool"} > NEEDS_SCORES
+    assert {name for name, traits in TRAITS.items() if traits.source == "neighbours"} == NEEDS_NEIGHBOURS
+    assert {name for name, traits in TRAITS.items() if traits.source == "nearest"} == NEEDS_NEAREST
+    assert set(PUBLISHED_RULES) == LEARNED - {"generator"}
+    assert LEARNED < NEEDS_SCORES < set(SAMPLERS)
     assert set(SAMPLERS) == set(get_args(NegativeSettings.model_fields["sampler"].annotation))
-    assert set(SAMPLERS) - {"generator"} == set(get_args(TrainingSettings.model_fields["pretrain_sampler"].annotation))
+    assert set(SAMPLERS) - LEARNED == set(get_args(TrainingSettings.model_fields["pretrain_sampler"].annotation))
     assert {"auto", *LAYOUTS} == set(get_args(DataSettings.model_fields["layout"].annotation))
 
 
@@ -150,12 +190,14 @@ def test_a_kb_of_two_leaves_the_other_entity_as_the_only_negative(name: str) -> 
     mask = pool != gold.unsqueeze(1)
     scores = torch.zeros(3, 2)
     batch = Batch(gold, pool, mask, 2, torch.arange(2), lambda: scores, lambda: scores.masked_fill(~mask, -INF))
+    batch = with_lists(batch, 1, rng())
     drawn = draw(name, batch, 3)
     check(name, batch, 3, drawn)
     assert drawn.mask.any(dim=1).all()
 
 
-def test_a_kb_of_one_has_no_negatives() -> None:
+@pytest.mark.parametrize("name", ["uniform", "kbgan"])
+def test_a_kb_of_one_has_no_negatives(name: str) -> None:
     batch = Batch(
         torch.zeros(2, dtype=torch.long),
         torch.zeros(2, 0, dtype=torch.long),
@@ -164,8 +206,9 @@ def test_a_kb_of_one_has_no_negatives() -> None:
         torch.zeros(1, dtype=torch.long),
         forbidden,
         forbidden,
+        residual_logits=lambda rows, mask: torch.zeros(rows.shape).masked_fill(~mask, -INF),
     )
-    drawn = draw("uniform", batch, 3)
+    drawn = draw(name, batch, 3)
     assert drawn.rows.shape == (2, 3)
     assert not drawn.mask.any()
 
@@ -195,22 +238,33 @@ def test_another_rng_gives_other_negatives_unless_the_rule_is_fixed(name: str) -
 
 @every_sampler
 def test_only_those_who_need_scores_or_pools_ask_for_them(name: str) -> None:
-    batch = make_batch()
-    if name not in NEEDS_SCORES:
-        batch = batch._replace(score_pool=forbidden, policy_logits=forbidden)
-    if name != "generator":
-        batch = batch._replace(policy_logits=forbidden)
+    batch = whole = make_batch()
+    asked = {
+        "score_pool": {"hardest", "softmax"},
+        "policy_logits": {"generator"},
+        "residual_logits": LEARNED - {"generator"},
+        "neighbours": NEEDS_NEIGHBOURS,
+        "nearest": NEEDS_NEAREST,
+    }
+    batch = batch._replace(**{part: forbidden for part, rules in asked.items() if name not in rules})
     if TRAITS[name].source != "pool":
         batch = batch._replace(pool_rows=torch.zeros(6, 0, dtype=torch.long), pool_mask=torch.zeros(6, 0, dtype=torch.bool))
-    check(name, batch, 4, draw(name, batch))
+    check(name, whole, 4, draw(name, batch))
+
+
+def test_a_rule_whose_lists_are_missing_says_so() -> None:
+    for name in NEEDS_NEIGHBOURS | NEEDS_NEAREST:
+        batch = make_batch()
+        with pytest.raises(SettingError, match="lists of neighbours"):
+            draw(name, Batch(*batch[:7]))
 
 
 @every_sampler
 def test_nothing_given_is_changed(name: str) -> None:
     batch = make_batch()
-    before = [part.clone() for part in (*batch[:3], batch.score_pool(), batch.policy_logits())]
+    before = [part.clone() for part in (*batch[:3], batch.score_pool(), batch.policy_logits(), *batch.neighbours(name))]
     draw(name, batch)
-    after = [*batch[:3], batch.score_pool(), batch.policy_logits()]
+    after = [*batch[:3], batch.score_pool(), batch.policy_logits(), *batch.neighbours(name)]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 

@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from pgmel.objectives import BASELINES, REWARDS, in_batch_infonce, masked_mean, policy_entropy, reinforce, triplet_hinge
+from pgmel.objectives import BASELINES, PUBLISHED_REWARDS, REWARDS, infonce, masked_mean, policy_entropy, reinforce, triplet_hinge
 
 BATCH, COLUMNS = 4, 3
 
@@ -43,7 +43,7 @@ def test_masked_mean() -> None:
     close(masked_mean(tensor(values), torch.tensor(mask)), sum(kept) / len(kept))
 
 
-def test_in_batch_infonce_counts_each_other_gold_entity_once_per_row_that_is_not_the_own_gold() -> None:
+def test_infonce_counts_each_other_gold_entity_once_per_row_that_is_not_the_own_gold() -> None:
     gold, temperature = [7, 9, 7, 3], 0.3
     scores = table(4, 4, 4)
     expected = []
@@ -52,14 +52,14 @@ def test_in_batch_infonce_counts_each_other_gold_entity_once_per_row_that_is_not
         expected.append(-math.log(math.exp(scores[b][b] / temperature) / sum(terms)))
     rows = torch.tensor(gold)
     usable = rows.unsqueeze(0) != rows.unsqueeze(1)
-    close(in_batch_infonce(tensor(scores), torch.arange(4), usable, temperature), expected)
+    close(infonce(tensor(scores), torch.arange(4), usable, temperature), expected)
 
 
-def test_in_batch_infonce_of_a_slice_of_the_batch_finds_the_positives_by_their_columns() -> None:
+def test_infonce_of_a_slice_of_the_batch_finds_the_positives_by_their_columns() -> None:
     scores = table(2, 4, 5)
     expected = [-math.log(softmax(scores[b])[b + 2]) for b in range(2)]
     usable = torch.ones(2, 4, dtype=torch.bool)
-    close(in_batch_infonce(tensor(scores), torch.tensor([2, 3]), usable, 1.0), expected)
+    close(infonce(tensor(scores), torch.tensor([2, 3]), usable, 1.0), expected)
 
 
 def slow_reward(name: str, positive: float, negative: float, margin: float, temperature: float) -> float:
@@ -67,14 +67,17 @@ def slow_reward(name: str, positive: float, negative: float, margin: float, temp
         return negative
     if name == "hinge":
         return max(0.0, margin - positive + negative)
-    return 1 / (1 + math.exp(-(negative - positive) / temperature))
+    belief_in_the_wrong_one = 1 / (1 + math.exp(-(negative - positive) / temperature))
+    if name == "confidence":
+        return -math.log(1 - belief_in_the_wrong_one)
+    return 2 * (belief_in_the_wrong_one - 0.5) if name == "irgan" else belief_in_the_wrong_one
 
 
-@pytest.mark.parametrize("name", REWARDS)
+@pytest.mark.parametrize("name", [*REWARDS, *PUBLISHED_REWARDS])
 def test_rewards(name: str) -> None:
     positive, negative = table(BATCH, 1, 6), table(BATCH, COLUMNS, 7)
     expected = [[slow_reward(name, positive[b][0], negative[b][j], 0.4, 0.2) for j in range(COLUMNS)] for b in range(BATCH)]
-    close(REWARDS[name](tensor(positive), tensor(negative), 0.4, 0.2), expected)
+    close((REWARDS | PUBLISHED_REWARDS)[name](tensor(positive), tensor(negative), 0.4, 0.2), expected)
 
 
 def slow_baseline(name: str, rewards: list[list[float]], row: int, draw: int, running: float) -> float:
@@ -82,6 +85,8 @@ def slow_baseline(name: str, rewards: list[list[float]], row: int, draw: int, ru
         return 0.0
     if name == "moving_average":
         return running
+    if name == "self_critical":
+        return 0.1 * row
     if name == "batch_mean":
         others = [value for b, values in enumerate(rewards) if b != row for value in values]
     else:
@@ -93,7 +98,7 @@ def slow_baseline(name: str, rewards: list[list[float]], row: int, draw: int, ru
 def test_baselines(name: str) -> None:
     rewards = table(BATCH, COLUMNS, 8)
     expected = [[slow_baseline(name, rewards, b, j, 0.25) for j in range(COLUMNS)] for b in range(BATCH)]
-    close(BASELINES[name](tensor(rewards), 0.25), expected)
+    close(BASELINES[name](tensor(rewards), 0.25, 0.1 * torch.arange(BATCH, dtype=torch.float64).unsqueeze(1)), expected)
 
 
 def test_policy_entropy_counts_only_candidates_that_can_be_drawn() -> None:

@@ -69,7 +69,7 @@ def test_the_gradient_is_finite_sums_to_zero_and_leaves_masked_candidates_alone(
 @given(st.lists(st.lists(finite, min_size=3, max_size=3), min_size=1, max_size=4), st.floats(-10, 10, width=32))
 def test_leave_one_out_advantages_sum_to_zero_and_ignore_a_constant_reward(rewards: list[list[float]], constant: float) -> None:
     paid = torch.tensor(rewards, dtype=torch.float64)
-    advantage = paid - BASELINES["leave_one_out"](paid, 0.0)
+    advantage = paid - BASELINES["leave_one_out"](paid, 0.0, paid[:, :1])
     shifted = paid + constant
     torch.testing.assert_close(advantage.sum(1), torch.zeros(len(paid), dtype=torch.float64), rtol=0, atol=1e-9)
-    torch.testing.assert_close(shifted - BASELINES["leave_one_out"](shifted, 0.0), advantage, rtol=0, atol=1e-9)
+    torch.testing.assert_close(shifted - BASELINES["leave_one_out"](shifted, 0.0, shifted[:, :1]), advantage, rtol=0, atol=1e-9)

@@ -72,10 +72,10 @@ def build_pools(
             part = slice(start, start + CHUNK)
             own = torch.from_numpy(mentions[part]).to(device) @ table.T
             hidden = group.unsqueeze(0) == group[torch.from_numpy(gold_rows[part]).to(device)].unsqueeze(1)
-            around = (torch.from_numpy(gold_mentions[part]).to(device) @ table.T).masked_fill_(hidden, -torch.inf)
             # Neighbours of the gold entity are put first in line, then the mention's own fill what is left.
             chosen = own.masked_fill(hidden, -torch.inf)
             if near_gold:
+                around = (torch.from_numpy(gold_mentions[part]).to(device) @ table.T).masked_fill_(hidden, -torch.inf)
                 chosen.scatter_add_(1, around.topk(near_gold, dim=1).indices, torch.full((len(own), near_gold), 4.0, device=own.device))
             best = chosen.topk(wanted, dim=1)
             usable = torch.isfinite(best.values)

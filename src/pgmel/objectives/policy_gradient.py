@@ -1,4 +1,4 @@
-"""Sampling from a policy over candidates, and the REINFORCE objective; tensors in, tensors out."""
+"""Sampling from a policy over candidates, and the objectives it learns by; tensors in, tensors out."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["PolicyTerms", "draw_distinct", "draw_independent", "policy_entropy", "reinforce"]
+__all__ = [
+    "PolicyTerms",
+    "clipped",
+    "draw_distinct",
+    "draw_independent",
+    "drawable",
+    "log_probabilities",
+    "max_likelihood",
+    "policy_entropy",
+    "reinforce",
+]
 
 
 class PolicyTerms(NamedTuple):
@@ -41,6 +51,17 @@ def draw_independent(logits: Float[Tensor, "batch candidates"], num: int, rng: t
     return (detached + noise).argmax(dim=2)
 
 
+def drawable(logits: Float[Tensor, "batch candidates"]) -> Float[Tensor, "batch candidates"]:
+    """Make policies without any candidate uniform, so that drawing works; mask what is drawn from them."""
+    empty = torch.isneginf(logits).all(dim=1, keepdim=True)
+    return torch.where(empty, torch.zeros_like(logits), logits)
+
+
+def log_probabilities(logits: Float[Tensor, "batch candidates"], actions: Int[Tensor, "batch actions"]) -> Float[Tensor, "batch actions"]:
+    """Return the log-probability of each action; that of a policy without any candidate counts as uniform."""
+    return torch.log_softmax(drawable(logits), dim=1).gather(1, actions)
+
+
 def policy_entropy(logits: Float[Tensor, "batch candidates"]) -> Float[Tensor, "batch"]:
     """Entropy of each policy in nats; candidates at minus infinity count nothing, and a policy without a candidate has 0."""
     empty = torch.isneginf(logits).all(dim=1, keepdim=True)
@@ -69,10 +90,70 @@ def reinforce(
 
     Source: Williams 1992. Dropped: discounting and reward-to-go, since an episode is one choice.
     """
+    return _terms(logits, -(advantages.detach() * log_probabilities(logits, actions)).mean(dim=1), entropy_weight)
+
+
+def clipped(
+    logits: Float[Tensor, "batch candidates"],
+    actions: Int[Tensor, "batch actions"],
+    advantages: Float[Tensor, "batch actions"],
+    drawn_log_probs: Float[Tensor, "batch actions"],
+    clip_range: float,
+    entropy_weight: float,
+) -> PolicyTerms:
+    """Return the clipped surrogate loss of independent draws.
+
+    ``- mean_b mean_j min(q A, clip(q, 1 - c, 1 + c) A) - entropy_weight * mean_b H(pi_b)`` with ``q = pi(a) / pi_drawn(a)``. Where the
+    policy is still the one that drew, q is 1 and the gradient is that of :func:`reinforce`.
+
+    Args:
+        logits: The policy as it is; a row without any finite logit takes no part.
+        actions: Columns drawn independently from the policy as it was.
+        advantages: Reward minus baseline, detached here.
+        drawn_log_probs: Log-probability of each action at the time of drawing, detached here.
+        clip_range: c, 0 to 1: beyond it a draw gives no further push in the direction of its advantage.
+        entropy_weight: >= 0.
+
+    Source: Schulman et al. 2017, equation 7. Dropped: the value function and generalised advantages, since an episode is one choice.
+    """
+    ratio = (log_probabilities(logits, actions) - drawn_log_probs.detach()).exp()
+    gain = advantages.detach()
+    surrogate = torch.minimum(ratio * gain, ratio.clamp(1 - clip_range, 1 + clip_range) * gain)
+    return _terms(logits, -surrogate.mean(dim=1), entropy_weight)
+
+
+def max_likelihood(
+    logits: Float[Tensor, "batch candidates"],
+    actions: Int[Tensor, "batch actions"],
+    rewards: Float[Tensor, "batch actions"],
+    temperature: float,
+    entropy_weight: float,
+) -> PolicyTerms:
+    """Return the negative log-likelihood of the draws, weighted by what they were paid.
+
+    ``- mean_b sum_j w_bj log pi(a_bj) - entropy_weight * mean_b H(pi_b)`` with ``w_b = softmax(r_b / temperature)`` over the mention's own
+    draws. These are the self-normalised weights under which draws from pi stand for draws from the better policy
+    ``pi*(a) ~ pi(a) exp(r(a) / temperature)``, so with many draws the gradient is that of the likelihood of samples of pi*. No weight is
+    negative, there is no baseline, and adding a constant to the rewards changes nothing.
+
+    Args:
+        logits: The policy; a row without any finite logit takes no part.
+        actions: Columns drawn independently from it.
+        rewards: Their rewards, detached here.
+        temperature: Rewards are divided by it, > 0.
+        entropy_weight: >= 0.
+
+    Source: MyGO, "Reinforcing Question Answering Agents with Minimalist Policy Gradient Optimization", arXiv 2505.17086: maximum
+    likelihood of samples from an asymptotically optimal policy in place of policy-gradient updates. Only its abstract was at hand; that
+    the samples come from the current policy and are re-weighted is ours.
+    """
+    weights = torch.softmax(rewards.detach() / temperature, dim=1)
+    return _terms(logits, -(weights * log_probabilities(logits, actions)).sum(dim=1), entropy_weight)
+
+
+def _terms(logits: Float[Tensor, "batch candidates"], per_mention: Float[Tensor, "batch"], entropy_weight: float) -> PolicyTerms:
+    """Average over the mentions that have candidates, and take the entropy bonus off."""
     alive = ~torch.isneginf(logits).all(dim=1)
-    shown = torch.where(alive.unsqueeze(1), logits, torch.zeros_like(logits))
-    chosen = torch.log_softmax(shown, dim=1).gather(1, actions)
-    per_mention = -(advantages.detach() * chosen).mean(dim=1)
     count = alive.sum().clamp_min(1)
     policy = torch.where(alive, per_mention, torch.zeros_like(per_mention)).sum() / count
     entropy = policy_entropy(logits).sum() / count

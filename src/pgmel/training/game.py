@@ -1,64 +1,24 @@
 """One step of the game: the discriminator learns from negatives, the generator from what they were worth."""
 
-from dataclasses import dataclass
-from typing import NamedTuple, final
+from collections.abc import Mapping
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pgmel.models import Discriminator, Generator, Modalities
+from pgmel.errors import SettingError
+from pgmel.models import Discriminator, Generator, Modalities, take_rows
 from pgmel.negatives import SAMPLERS, Batch, Negatives
-from pgmel.objectives import BASELINES, REWARDS, draw_independent, in_batch_infonce, masked_mean, policy_entropy, reinforce, triplet_hinge
+from pgmel.objectives import infonce, masked_mean, policy_entropy, triplet_hinge
 from pgmel.registry import look_up
+from pgmel.training.data import GameRules, TrainingData
 from pgmel.training.distributed import World
+from pgmel.training.inputs import Inputs, TableInputs
+from pgmel.training.policy import PolicyLearner
+from pgmel.training.refresh import collect_pools, embed_all
 
-__all__ = ["Game", "GameRules", "TrainingData"]
-
-
-class TrainingData(NamedTuple):
-    """Inputs of training, all on one device.
-
-    Attributes:
-        mentions: Inputs of the training mentions.
-        entities: Inputs of the whole KB.
-        gold_rows: KB row of each mention's gold entity.
-        pool_rows: KB rows of each mention's candidate pool.
-        pool_mask: True where a pool place is usable.
-        pool_scores: Retrieval score of each candidate.
-        groups: Number of each entity's duplicate group; the gold entity's duplicates are false negatives.
-    """
-
-    mentions: Modalities
-    entities: Modalities
-    gold_rows: Int[Tensor, "mentions"]
-    pool_rows: Int[Tensor, "mentions candidates"]
-    pool_mask: Bool[Tensor, "mentions candidates"]
-    pool_scores: Float32[Tensor, "mentions candidates"]
-    groups: Int[Tensor, "entities"]
-
-    def to(self, device: torch.device) -> "TrainingData":
-        """Move to a device."""
-        moved = [part.to(device) for part in self[2:]]
-        return TrainingData(self.mentions.to(device), self.entities.to(device), *moved)
-
-
-@final
-@dataclass(frozen=True)
-class GameRules:
-    """Plain values that the game is played by; the settings of the same names say what each means."""
-
-    num_negatives: int
-    temperature: float
-    margin: float
-    infonce_weight: float
-    infonce_temperature: float
-    reward: str
-    reward_temperature: float
-    baseline: str
-    draws: int
-    entropy_weight: float
-    bfloat16: bool = False
+__all__ = ["Game"]
 
 
 @final
@@ -74,28 +34,77 @@ class Game:
         data: Inputs.
         rules: Plain values.
         world: This process among others.
+        inputs: Where the inputs of losses come from; None takes them from the data.
+        policy: Which learned rule the generator plays.
     """
 
-    def __init__(self, discriminator: Discriminator, generator: Generator, data: TrainingData, rules: GameRules, world: World) -> None:
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        generator: Generator,
+        data: TrainingData,
+        rules: GameRules,
+        world: World,
+        inputs: Inputs | None = None,
+        policy: str = "generator",
+    ) -> None:
         self.discriminator = discriminator
         self.generator = generator
         self.data = data
         self.rules = rules
         self.world = world
-        self.running_reward = 0.0
-        self.reward = look_up(REWARDS, rules.reward, "generator.reward")
-        self.baseline = look_up(BASELINES, rules.baseline, "generator.baseline")
         self.table = torch.empty(0)
-        self.entity_inputs = Generator.inputs(data.entities)
+        self.nearest: tuple[Int[Tensor, "mentions listed"], Bool[Tensor, "mentions listed"]] | None = None
+        self._pools_rebuilt = False
+        self.policy = PolicyLearner(policy, generator, rules, world, self._judge)
+        self.policy.see(data)
+        self.inputs = inputs or TableInputs(data.mentions, data.entities)
+
+    def renew_inputs(self, mentions: Modalities, entities: Modalities) -> None:
+        """Take newer inputs for all but the losses: judging, and the generator's own."""
+        self.data = self.data._replace(mentions=mentions, entities=entities)
+        self.policy.see(self.data)
 
     def refresh_table(self) -> None:
         """Embed the whole KB anew for judging."""
         self.discriminator.eval()
-        with torch.no_grad():
-            rows = torch.arange(self.data.entities.shape[0], device=self.data.gold_rows.device)
-            parts = [self.discriminator.embed_entities(self.data.entities.rows(part)) for part in torch.split(rows, 8192)]
-            self.table = torch.cat(parts)
+        self.table = embed_all(self.discriminator.embed_entities, self.data.entities)
         self.discriminator.train()
+
+    def rebuild_pools(self, gold_part: float) -> None:
+        """Collect the candidate pools anew with the discriminator as it is."""
+        pools = collect_pools(self.discriminator, self.data, self.data.pool_rows.shape[1], gold_part)
+        self._take_pools(*(torch.from_numpy(part) for part in pools))
+
+    def rebuild_nearest(self, size: int) -> None:
+        """List the entities nearest to every training mention under the discriminator as it is."""
+        pools = collect_pools(self.discriminator, self.data, min(size, self.data.entities.shape[0]), gold_part=0.0)
+        device = self.data.gold_rows.device
+        self.nearest = torch.from_numpy(pools.rows).to(device), torch.from_numpy(pools.mask).to(device)
+
+    def rebuilt(self) -> dict[str, dict[str, Tensor]]:
+        """Return what was rebuilt so far, as parts of a checkpoint."""
+        parts: dict[str, dict[str, Tensor]] = {}
+        if self._pools_rebuilt:
+            data = self.data
+            parts["pools"] = {"rows": data.pool_rows.int(), "mask": data.pool_mask, "scores": data.pool_scores}
+        if self.nearest is not None:
+            parts["nearest"] = {"rows": self.nearest[0].int(), "mask": self.nearest[1]}
+        return parts
+
+    def restore_rebuilt(self, pools: Mapping[str, Tensor], nearest: Mapping[str, Tensor]) -> None:
+        """Go on with the pools and lists of a checkpoint; empty ones change nothing."""
+        device = self.data.gold_rows.device
+        if pools:
+            self._take_pools(pools["rows"].long(), pools["mask"], pools["scores"])
+        if nearest:
+            self.nearest = nearest["rows"].long().to(device), nearest["mask"].to(device)
+
+    def _take_pools(self, rows: Tensor, mask: Tensor, scores: Tensor) -> None:
+        device = self.data.gold_rows.device
+        self.data = self.data._replace(pool_rows=rows.to(device), pool_mask=mask.to(device), pool_scores=scores.to(device))
+        self.policy.see(self.data)
+        self._pools_rebuilt = True
 
     def draw(self, rows: Int[Tensor, "batch"], sampler: str, rng: torch.Generator) -> Negatives:
         """Let a rule pick negatives for a batch; every process draws for the whole batch, so that all draw alike."""
@@ -111,9 +120,10 @@ class Game:
         own = self.world.share(len(rows))
         gold = self.data.gold_rows[rows]
         with self._autocast():
-            mentions = self.discriminator.embed_mentions(self.data.mentions.rows(rows[own]))
-            positives = self.discriminator.embed_entities(self.data.entities.rows(gold[own]))
-            wrong = self.discriminator.embed_entities(self.data.entities.rows(negatives.rows[own]))
+            of_mentions, of_gold, of_wrong = self.inputs(rows[own], gold[own], negatives.rows[own])
+            mentions = self.discriminator.embed_mentions(of_mentions)
+            positives = self.discriminator.embed_entities(of_gold)
+            wrong = self.discriminator.embed_entities(of_wrong)
         mentions, positives, wrong = mentions.float(), positives.float(), wrong.float()
         positive = (mentions * positives).sum(dim=1, keepdim=True)
         negative = torch.bmm(wrong, mentions.unsqueeze(2)).squeeze(2)
@@ -121,49 +131,59 @@ class Game:
         hinge = triplet_hinge(positive, negative, self.rules.margin)
         # Averaged over the usable negatives of the whole batch, whichever process holds them.
         local_share = mask.sum() / negatives.mask.sum().clamp_min(1)
-        loss = masked_mean(hinge, mask) * local_share
+        triplet = masked_mean(hinge, mask) * local_share
         log = {
-            "triplet_loss": loss.detach(),
+            "triplet_loss": triplet.detach(),
             "active_share": masked_mean((hinge > 0).float(), mask) * local_share,
             "positive_score": positive.detach().sum() / len(rows),
             "negative_score": masked_mean(negative.detach(), mask) * local_share,
         }
-        if self.rules.infonce_weight > 0:
-            everyone = self.world.gather_rows(positives, len(rows))
-            columns = torch.arange(len(rows), device=gold.device)[own]
-            group = self.data.groups[gold]
-            usable = group.unsqueeze(0) != group[own].unsqueeze(1)
-            contrast = in_batch_infonce(mentions @ everyone.T, columns, usable, self.rules.infonce_temperature).sum() / len(rows)
-            loss = loss + self.rules.infonce_weight * contrast
-            log["infonce_loss"] = contrast.detach()
-        log["discriminator_loss"] = loss.detach()
-        return loss, log
+        if self.rules.objective == "joint":
+            loss = log["infonce_loss"] = self._contrast(mentions, positives, wrong, gold, negatives)
+        elif self.rules.infonce_weight > 0:
+            contrast = log["infonce_loss"] = self._contrast(mentions, positives, None, gold, negatives)
+            loss = triplet + self.rules.infonce_weight * contrast
+        else:
+            loss = triplet
+        log["discriminator_loss"] = loss
+        return loss, {name: value.detach() for name, value in log.items()}
 
-    def generator_loss(self, rows: Int[Tensor, "batch"], rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return this process's part of the generator's loss on a batch, and sums for the log.
+    def _contrast(
+        self,
+        mentions: Float[Tensor, "own dim"],
+        positives: Float[Tensor, "own dim"],
+        wrong: Float[Tensor, "own negatives dim"] | None,
+        gold: Int[Tensor, "batch"],
+        negatives: Negatives,
+    ) -> Float[Tensor, ""]:
+        """Return this process's part of InfoNCE against the gold entities of the whole batch and, if given, all its negatives."""
+        own = self.world.share(len(gold))
+        vectors, columns = self.world.gather_rows(positives, len(gold)), gold
+        usable = torch.ones_like(gold, dtype=torch.bool)
+        if wrong is not None:
+            everyone = self.world.gather_rows(wrong.flatten(1), len(gold)).reshape(-1, wrong.shape[2])
+            vectors = torch.cat([vectors, everyone])
+            columns = torch.cat([gold, negatives.rows.flatten()])
+            usable = torch.cat([usable, negatives.mask.flatten()])
+        group = self.data.groups
+        different = group[columns].unsqueeze(0) != group[gold[own]].unsqueeze(1)
+        places = torch.arange(len(gold), device=gold.device)[own]
+        losses = infonce(mentions @ vectors.T, places, different & usable, self.rules.infonce_temperature)
+        return losses.sum() / len(gold)
 
-        The policy draws independently from the pool, the discriminator (through the table) pays, and REINFORCE weighs the draws.
-        """
-        own = self.world.share(len(rows))
-        batch = self._batch(rows)
-        logits = self._logits(rows)
-        with torch.no_grad():
-            actions = draw_independent(_drawable(logits), self.rules.draws, rng)
-            rewards = self._rewards(rows, batch, actions)
-            alive = batch.pool_mask.any(dim=1)
-            advantages = torch.zeros_like(rewards)
-            advantages[alive] = rewards[alive] - self.baseline(rewards[alive], self.running_reward)
-            mean_reward = rewards[alive].mean() if alive.any() else rewards.new_zeros(())
-        terms = reinforce(logits[own], actions[own], advantages[own], self.rules.entropy_weight)
-        share = alive[own].sum() / alive.sum().clamp_min(1)
-        self.running_reward = 0.9 * self.running_reward + 0.1 * float(mean_reward)
-        log = {
-            "generator_loss": terms.loss.detach() * share,
-            "policy_entropy": terms.entropy.detach() * share,
-            "reward": mean_reward / self.world.size,
-            "advantage_std": advantages[alive].std(unbiased=False) / self.world.size if alive.any() else mean_reward,
-        }
-        return terms.loss * share, log
+    def describe_negatives(self, rows: Int[Tensor, "batch"], negatives: Negatives) -> dict[str, Tensor]:
+        """Return this process's part of figures on the negatives of a batch, for the log."""
+        count = negatives.mask.sum().clamp_min(1) * self.world.size
+        likely = self.data.are_likely_false(rows, negatives.rows) & negatives.mask
+        pool = self.data.pool_rows[rows].unsqueeze(1)
+        found = (negatives.rows.unsqueeze(2) == pool) & self.data.pool_mask[rows].unsqueeze(1)
+        outside = torch.full_like(negatives.rows, pool.shape[2] + 1)
+        place = torch.where(found.any(dim=2), found.int().argmax(dim=2) + 1, outside) if pool.shape[2] else outside
+        return {"likely_false_share": likely.sum() / count, "negative_rank": (place * negatives.mask).sum() / count}
+
+    def generator_loss(self, rows: Int[Tensor, "batch"], rng: torch.Generator, again: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return this process's part of the generator's loss on a batch, and sums for the log; see :class:`PolicyLearner`."""
+        return self.policy.loss(self._batch(rows), rows, rng, again)
 
     def entropy(self, rows: Int[Tensor, "batch"]) -> float:
         """Return the mean entropy of the policy on some mentions, in nats."""
@@ -180,33 +200,26 @@ class Game:
             groups=self.data.groups,
             score_pool=lambda: self._judge(rows, pool),
             policy_logits=lambda: self._logits(rows),
+            residual_logits=lambda candidates, mask: self.policy.residual_logits(rows, candidates, mask),
+            neighbours=lambda rule: self.data.neighbours_of(rule, rows),
+            nearest=lambda: self._nearest(rows),
         )
+
+    def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if self.nearest is None:
+            raise SettingError("negatives.sampler = ance needs lists of nearest entities, which have not been built yet")
+        return self.nearest[0][rows], self.nearest[1][rows]
 
     def _judge(self, rows: Tensor, candidates: Tensor) -> Float[Tensor, "batch candidates"]:
         with torch.no_grad():
             self.discriminator.eval()
             mentions = self.discriminator.embed_mentions(self.data.mentions.rows(rows))
             self.discriminator.train()
-            return torch.bmm(self.table[candidates], mentions.unsqueeze(2)).squeeze(2)
-
-    def _rewards(self, rows: Tensor, batch: Batch, actions: Tensor) -> Float[Tensor, "batch actions"]:
-        # Gold and wrong entities are judged by the same table, so that its staleness cancels out.
-        drawn = batch.pool_rows.gather(1, actions)
-        scores = self._judge(rows, torch.cat([batch.gold_rows.unsqueeze(1), drawn], dim=1))
-        return self.reward(scores[:, :1], scores[:, 1:], self.rules.margin, self.rules.reward_temperature)
+            return torch.bmm(mentions.unsqueeze(1), take_rows(self.table, candidates).transpose(1, 2)).squeeze(1)
 
     def _logits(self, rows: Tensor) -> Float[Tensor, "batch candidates"]:
-        candidates = self.entity_inputs[self.data.pool_rows[rows]]
-        mask = self.data.pool_mask[rows]
-        logits: Tensor = self.generator(self.data.mentions.rows(rows), candidates, self.data.pool_scores[rows], mask)
-        return logits
+        return self.policy.pool_logits(rows)
 
     def _autocast(self) -> torch.autocast:
         device = self.data.gold_rows.device.type
         return torch.autocast(device, dtype=torch.bfloat16, enabled=self.rules.bfloat16)
-
-
-def _drawable(logits: Float[Tensor, "batch candidates"]) -> Float[Tensor, "batch candidates"]:
-    """Make pools without any candidate uniform, so that drawing works; such rows take no part in the loss."""
-    empty = torch.isneginf(logits).all(dim=1, keepdim=True)
-    return torch.where(empty, torch.zeros_like(logits), logits)

@@ -34,6 +34,13 @@ class TrainingPlan:
     log_every: int
     tensorboard: bool
     seed: int
+    evaluate_every: int = 1
+    pools: str = "fixed"
+    rebuild_every: int = 1
+    gold_part: float = 0.25
+    neighbours: int = 64
+    temperature_start: float = 1.0
+    temperature_end: float = 1.0
 
 
 @final

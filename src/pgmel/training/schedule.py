@@ -70,6 +70,11 @@ class Schedule:
             return Step("pretrain_generator", epoch, position, last)
         return Step("adversarial", epoch - self.pretrain_generator, position, last)
 
+    def adversarial_share(self, step: int) -> float:
+        """Return how far the adversarial phase has come at step number ``step``: 0 before and in its first step, 1 in its last."""
+        first = (self.pretrain_discriminator + self.pretrain_generator) * self.steps_per_epoch
+        return min(1.0, max(0, step - first) / max(1, self.total - 1 - first))
+
     def discriminator_step(self, step: int) -> int:
         """Return how many discriminator steps come before step number ``step``."""
         first = self.pretrain_discriminator * self.steps_per_epoch

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pgmel.files import hash_json
 from pgmel.models import Discriminator, Generator
-from pgmel.negatives import NEEDS_SCORES
+from pgmel.negatives import LEARNED, NEEDS_NEAREST, NEEDS_SCORES
 from pgmel.progress import Bar, progress_bar
 from pgmel.training.checkpoint import (
     clear_checkpoints,
@@ -23,12 +23,14 @@ from pgmel.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+from pgmel.training.data import GameRules, TrainingData
 from pgmel.training.distributed import World
-from pgmel.training.game import Game, GameRules, TrainingData
+from pgmel.training.game import Game
 from pgmel.training.interrupts import TrainingInterruptedError, collect_signals
 from pgmel.training.log import MetricsLog
 from pgmel.training.plan import DevScores, TrainingPlan, TrainingResult
 from pgmel.training.schedule import Schedule, batch_rows, learning_rate_factor, rng_for
+from pgmel.training.tuner import EncoderTuner
 
 __all__ = ["Trainer"]
 
@@ -51,6 +53,7 @@ class Trainer:
         folder: Where checkpoints and metrics go.
         world: This process among others.
         show_progress: Whether to show a bar.
+        tuner: Lets the text encoder learn too; None leaves it frozen.
     """
 
     def __init__(
@@ -66,9 +69,12 @@ class Trainer:
         folder: Path,
         world: World | None = None,
         show_progress: bool = True,
+        tuner: EncoderTuner | None = None,
     ) -> None:
         self.world = world or World()
-        self.game = Game(discriminator, generator, data, rules, self.world)
+        self.tuner = tuner
+        policy = plan.sampler if plan.sampler in LEARNED else "generator"
+        self.game = Game(discriminator, generator, data, rules, self.world, tuner.inputs if tuner else None, policy)
         self.schedule = schedule
         self.plan = plan
         self.evaluate = evaluate
@@ -92,11 +98,12 @@ class Trainer:
     def _fingerprint(self) -> str:
         """Digest of what must be the same for a checkpoint to go on: settings, data, and the players at the start."""
         data, generator = self.game.data, self.game.generator
-        tensors = [*data.mentions, *data.entities, *data[2:], *self.start.values(), *generator.state_dict().values()]
+        tensors = [*data.tensors(), *self.start.values(), *generator.state_dict().values()]
         plan = {name: value for name, value in asdict(self.plan).items() if name not in HARMLESS}
         plain = [asdict(self.schedule), plan, asdict(self.game.rules), dict(self.game.discriminator.shape)]
         prior = [generator.prior_weight, generator.prior_temperature]
-        return hash_json([plain, prior, [probe_tensor(part) for part in tensors]])
+        tuned = [self.tuner.identity] if self.tuner else []
+        return hash_json([plain, prior, [probe_tensor(part) for part in tensors], *tuned])
 
     def run(self, resume: bool = True, known: DevScores | None = None) -> TrainingResult:
         """Train to the end of the schedule, or until patience runs out.
@@ -121,6 +128,8 @@ class Trainer:
         if self.world.leads:
             self.log = MetricsLog(self.folder, self.step, self.plan.tensorboard)
         self.game.discriminator.train()
+        if self.tuner and self.step < self.schedule.total and (renewed := self.tuner.renew_as_before(self.world)):
+            self.game.renew_inputs(*renewed)
         self._load_table()
         try:
             self._loop(checkpoints)
@@ -129,6 +138,8 @@ class Trainer:
                 self.log.close()
         self._save(checkpoints)
         self.game.discriminator.load_state_dict(self.best_state)
+        if self.tuner:
+            self.tuner.load_best()
         return TrainingResult(self.best, self.best_step, self.step, time.monotonic() - began, self.stopped_early, self.first_step_at)
 
     def _loop(self, checkpoints: Path) -> None:
@@ -153,28 +164,35 @@ class Trainer:
         stand = self.schedule.at(self.step)
         rows = batch_rows(self.schedule, self.step, self.plan.seed).to(self._device)
         rng = rng_for(self.plan.seed, 1, self.step)
+        self._rebuild()
         self._refresh_table()
+        span = self.plan.temperature_end - self.plan.temperature_start
+        self.game.policy.temperature = self.plan.temperature_start + span * self.schedule.adversarial_share(self.step)
         if stand.phase == "pretrain_generator":
-            self._learn_generator(rows, rng)
+            self._teach_generator(rows, rng)
         else:
             sampler = self.plan.sampler if stand.phase == "adversarial" else self.plan.pretrain_sampler
             self._learn_discriminator(rows, sampler, rng)
-            if sampler == "generator" and (self.step + 1) % self.plan.discriminator_steps == 0:
-                for _ in range(self.plan.generator_steps):
-                    self._learn_generator(rows, rng)
+            if sampler in LEARNED and (self.step + 1) % self.plan.discriminator_steps == 0:
+                self._teach_generator(rows, rng)
         self.step += 1
         self.first_step_at = self.first_step_at or time.monotonic()
         self._note("seconds", time.monotonic() - began)
         bar.advance()
         bar.describe(f"{stand.phase.replace('_', ' ')} epoch {stand.epoch + 1}, dev H@1 {self.best.h_at_1:.3f}")
         row: dict[str, object] = {"phase": stand.phase, "epoch": stand.epoch}
-        if stand.last and stand.phase != "pretrain_generator":
+        if stand.last and stand.phase != "pretrain_generator" and self._evaluates_after(stand.epoch):
             stopped = self._evaluate_epoch(row) and stand.phase == "adversarial"
         else:
             stopped = False
         if stand.last or self.step % self.plan.log_every == 0:
             self._write_row(row)
         return stopped
+
+    def _evaluates_after(self, epoch: int) -> bool:
+        """Whether dev is due at the end of an epoch of a phase; it always is after the discriminator's last step."""
+        done = self.schedule.discriminator_step(self.step) == self.schedule.discriminator_total
+        return done or (epoch + 1) % self.plan.evaluate_every == 0
 
     def _learn_discriminator(self, rows: Tensor, sampler: str, rng: torch.Generator) -> None:
         negatives = self.game.draw(rows, sampler, rng)
@@ -184,15 +202,21 @@ class Trainer:
         factor = learning_rate_factor(number, self.schedule.discriminator_total, self.plan.warmup)
         self.optimiser.param_groups[0]["lr"] = self.plan.learning_rate * factor
         self._descend(self.optimiser, self.game.discriminator, loss)
+        if self.tuner:
+            self.tuner.descend(factor, self.world)
         if self.plan.weight_decay:
             share = self.plan.weight_decay * self.plan.learning_rate * factor
             with torch.no_grad():
                 for name, parameter in self.game.discriminator.named_parameters():
                     parameter.lerp_(self.start[name], min(share, 1.0))
-        self._note_all(log)
+        self._note_all(log | self.game.describe_negatives(rows, negatives))
 
-    def _learn_generator(self, rows: Tensor, rng: torch.Generator) -> None:
-        loss, log = self.game.generator_loss(rows, rng)
+    def _teach_generator(self, rows: Tensor, rng: torch.Generator) -> None:
+        for number in range(self.plan.generator_steps):
+            self._learn_generator(rows, rng, number > 0)
+
+    def _learn_generator(self, rows: Tensor, rng: torch.Generator, again: bool = False) -> None:
+        loss, log = self.game.generator_loss(rows, rng, again)
         self._descend(self.generator_optimiser, self.game.generator, loss)
         self._note_all(log)
 
@@ -203,8 +227,22 @@ class Trainer:
         nn.utils.clip_grad_norm_(module.parameters(), self.plan.clip_norm)
         optimiser.step()
 
+    def _rebuild(self) -> None:
+        """Search pools and lists anew at the start of an epoch, where the plan wants it; the first pools are those of the data."""
+        stand = self.schedule.at(self.step)
+        if stand.position or stand.epoch % self.plan.rebuild_every:
+            return
+        if self.plan.pools == "refreshed" and self.step:
+            self.game.rebuild_pools(self.plan.gold_part)
+        if (self.plan.pretrain_sampler if stand.phase == "pretrain_discriminator" else self.plan.sampler) in NEEDS_NEAREST:
+            self.game.rebuild_nearest(self.plan.neighbours)
+
     def _refresh_table(self) -> None:
-        if self.step % self.plan.refresh_every == 0 and self._judges():
+        if self.step % self.plan.refresh_every == 0:
+            self._renew_table()
+
+    def _renew_table(self) -> None:
+        if self._judges():
             self.table_state = _copy(self.game.discriminator)
             self.game.refresh_table()
 
@@ -224,6 +262,9 @@ class Trainer:
 
     def _evaluate_epoch(self, row: dict[str, object], known: DevScores | None = None) -> bool:
         """Score on dev, keep the best weights; return whether patience ran out."""
+        if self.tuner and self.step:
+            self.game.renew_inputs(*self.tuner.renew(self.world))
+            self._renew_table()
         self.game.discriminator.eval()
         scores = (known or self.evaluate(self.game.discriminator)) if self.world.leads else DevScores(0.0, 0.0)
         self.game.discriminator.train()
@@ -234,6 +275,8 @@ class Trainer:
         if scores.mrr > self.best.mrr:
             self.best, self.best_step, self.stale_epochs = scores, self.step, 0
             self.best_state = _copy(self.game.discriminator)
+            if self.tuner:
+                self.tuner.keep_best()
         else:
             self.stale_epochs += 1
         return self.stale_epochs >= self.plan.patience
@@ -281,9 +324,10 @@ class Trainer:
             "stale_epochs": self.stale_epochs,
             "stopped_early": self.stopped_early,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
-            "running_reward": self.game.running_reward,
+            "running_reward": self.game.policy.running_reward,
             "pending": self.pending,
         }
+        parts |= self.game.rebuilt() | (self.tuner.parts() if self.tuner else {})
         save_checkpoint(folder, self.step, parts, values, self.plan.keep_checkpoints)
 
     def _restore(self, path: Path) -> None:
@@ -292,6 +336,8 @@ class Trainer:
         self.game.generator.load_state_dict(checkpoint.part("generator"))
         restore_optimiser(self.optimiser, checkpoint.part("optimiser"))
         restore_optimiser(self.generator_optimiser, checkpoint.part("generator_optimiser"))
+        if self.tuner:
+            self.tuner.restore(checkpoint)
         self.best_state = {name: tensor.to(self._device) for name, tensor in checkpoint.part("best").items()}
         self.table_state = {name: tensor.to(self._device) for name, tensor in checkpoint.part("table").items()}
         self.start = {name: tensor.to(self._device) for name, tensor in checkpoint.part("start").items()}
@@ -300,7 +346,8 @@ class Trainer:
         self.best = DevScores(*values["best"])
         self.stopped_early = values["stopped_early"]
         self.optimiser.param_groups[0]["lr"] = values["learning_rate"]
-        self.game.running_reward = values["running_reward"]
+        self.game.policy.running_reward = values["running_reward"]
+        self.game.restore_rebuilt(checkpoint.part("pools"), checkpoint.part("nearest"))
         self.pending = values["pending"]
 
 

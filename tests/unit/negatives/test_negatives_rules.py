@@ -101,3 +101,77 @@ def test_in_batch_never_shows_a_duplicate_of_the_gold_entity() -> None:
     batch = without_pool(torch.tensor([0, 2, 3]), 5)._replace(groups=torch.tensor([0, 1, 0, 3, 4]))
     drawn = SAMPLERS["in_batch"](batch, 2, 1.0, torch.Generator().manual_seed(0))
     assert [set(rows[mask].tolist()) for rows, mask in zip(drawn.rows, drawn.mask, strict=True)] == [{3}, {3}, {0, 2}]
+
+
+def test_irgans_draws_follow_the_softmax_of_the_residual_at_its_own_temperature() -> None:
+    usable, values = [True, True, True, False, True], torch.tensor([0.1, 0.3, -0.2, 0.4, 0.0])
+    batch = one_pool([9.0] * 5, usable, 10_000)
+    batch = batch._replace(residual_logits=lambda rows, mask: values[rows].masked_fill(~mask, -INF))
+    drawn = draw("irgan", batch, 2).rows
+    expected = torch.softmax(values[torch.tensor(usable)].double() / 0.2, 0)
+    for column in range(2):
+        counts = torch.tensor(frequencies(drawn[:, column], 5))
+        assert counts[3] == 0
+        assert stats.chisquare(counts[torch.tensor(usable)], expected * 10_000).pvalue > 1e-4
+
+
+def test_kbgan_takes_what_the_generator_prefers_among_twenty_candidates_of_each_negative() -> None:
+    batch = without_pool(torch.full((3000,), 4), 200)
+    seen = []
+
+    def prefer_high_rows(rows: Tensor, mask: Tensor) -> Tensor:
+        seen.append(rows)
+        return (rows * 10.0).masked_fill(~mask, -INF)
+
+    drawn = draw("kbgan", batch._replace(residual_logits=prefer_high_rows), 2)
+    [offered] = seen
+    assert offered.shape == (3000, 40)
+    assert torch.equal(drawn.rows, offered.view(3000, 2, 20).amax(dim=2))
+    flat = draw("kbgan", batch._replace(residual_logits=lambda rows, mask: torch.zeros(rows.shape).masked_fill(~mask, -INF)), 2)
+    counts = frequencies(flat.rows, 200)
+    assert counts.pop(4) == 0
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def with_list(rows: list[int], usable: list[bool], copies: int) -> Batch:
+    """Many copies of a mention of entity 9 whose lists hold the same entities."""
+    found = torch.tensor(rows).repeat(copies, 1), torch.tensor(usable).repeat(copies, 1)
+    return without_pool(torch.full((copies,), 9), 10)._replace(neighbours=lambda _: found, nearest=lambda: found)
+
+
+@pytest.mark.parametrize("name", ["lexical", "tfidf", "jaccard", "ance"])
+def test_listed_entities_are_all_equally_likely_and_come_before_any_other(name: str) -> None:
+    drawn = draw(name, with_list([3, 5, 0, 7], [True, True, False, True], 5000), 2)
+    counts = frequencies(drawn.rows, 10)
+    assert drawn.mask.all()
+    assert (drawn.rows[:, 0] != drawn.rows[:, 1]).all()
+    assert sum(counts) == counts[3] + counts[5] + counts[7] == 10_000
+    assert stats.chisquare([counts[3], counts[5], counts[7]]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("name", ["lexical", "tfidf", "jaccard"])
+def test_a_list_that_is_too_short_is_filled_up_with_uniform_draws(name: str) -> None:
+    drawn = draw(name, with_list([3, 0, 0], [True, False, False], 5000), 4)
+    assert drawn.mask.all()
+    assert (drawn.rows[:, 0] == 3).all()
+    counts = frequencies(drawn.rows[:, 1:], 10)
+    assert counts.pop(9) == 0
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_listed_entities_count_even_where_every_filling_is_a_duplicate_of_the_gold_entity() -> None:
+    groups = torch.full((10,), 9)
+    groups[3] = 3
+    drawn = draw("lexical", with_list([3], [True], 50)._replace(groups=groups), 3)
+    assert (drawn.rows[:, 0] == 3).all()
+    assert drawn.mask[:, 0].all()
+    assert not (drawn.rows[:, 1:] != 3)[drawn.mask[:, 1:]].any()
+
+
+def test_rules_with_lists_ask_for_their_own() -> None:
+    asked = []
+    batch = with_list([3], [True], 1)
+    lists = batch.neighbours("any")
+    for name in ("lexical", "tfidf", "jaccard"):
+        draw(name, batch._replace(neighbours=lambda rule: (asked.append(rule), lists)[1]), 1)
+    assert asked == ["lexical", "tfidf", "jaccard"]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from pgmel.objectives import REWARDS, in_batch_infonce, masked_mean, triplet_hinge
+from pgmel.objectives import REWARDS, infonce, masked_mean, triplet_hinge
 
 
 def unit(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -19,7 +19,7 @@ def hinge_of(mentions: torch.Tensor, golds: torch.Tensor, wrong: torch.Tensor) -
 
 def contrast_of(mentions: torch.Tensor, golds: torch.Tensor) -> torch.Tensor:
     usable = ~torch.eye(len(mentions), dtype=torch.bool)
-    return in_batch_infonce(mentions @ golds.T, torch.arange(len(mentions)), usable, 0.1)
+    return infonce(mentions @ golds.T, torch.arange(len(mentions)), usable, 0.1)
 
 
 def test_moving_the_positive_closer_never_raises_the_hinge() -> None:
@@ -46,8 +46,8 @@ def test_the_hinge_is_zero_where_the_gap_reaches_the_margin() -> None:
 def test_raising_only_the_positive_score_lowers_infonce() -> None:
     scores = torch.randn(6, 6, generator=torch.Generator().manual_seed(3))
     usable = ~torch.eye(6, dtype=torch.bool)
-    before = in_batch_infonce(scores, torch.arange(6), usable, 0.5)
-    after = in_batch_infonce(scores + 0.1 * torch.eye(6), torch.arange(6), usable, 0.5)
+    before = infonce(scores, torch.arange(6), usable, 0.5)
+    after = infonce(scores + 0.1 * torch.eye(6), torch.arange(6), usable, 0.5)
     assert (after < before).all()
 
 
@@ -61,7 +61,7 @@ def test_one_gradient_step_on_infonce_brings_the_gold_entity_closer() -> None:
 def test_a_repeated_gold_entity_neither_counts_nor_is_pushed_away() -> None:
     gold = torch.tensor([4, 5, 4])
     scores = torch.zeros(3, 3, requires_grad=True)
-    loss = in_batch_infonce(scores, torch.arange(3), gold.unsqueeze(0) != gold.unsqueeze(1), 1.0)
+    loss = infonce(scores, torch.arange(3), gold.unsqueeze(0) != gold.unsqueeze(1), 1.0)
     torch.testing.assert_close(loss.detach(), torch.log(torch.tensor([2.0, 3.0, 2.0])))
     loss.sum().backward()
     assert scores.grad[0, 2] == 0
@@ -71,7 +71,7 @@ def test_a_repeated_gold_entity_neither_counts_nor_is_pushed_away() -> None:
 
 def test_infonce_of_one_mention_is_zero_with_finite_gradient() -> None:
     scores = torch.tensor([[0.3]], requires_grad=True)
-    loss = in_batch_infonce(scores, torch.tensor([0]), torch.tensor([[False]]), 0.05)
+    loss = infonce(scores, torch.tensor([0]), torch.tensor([[False]]), 0.05)
     loss.sum().backward()
     assert loss.tolist() == [0.0]
     assert scores.grad.tolist() == [[0.0]]
@@ -79,7 +79,7 @@ def test_infonce_of_one_mention_is_zero_with_finite_gradient() -> None:
 
 def test_infonce_of_no_mention_is_empty_and_attached() -> None:
     scores = torch.zeros(0, 3, requires_grad=True)
-    loss = in_batch_infonce(scores, torch.zeros(0, dtype=torch.long), torch.ones(0, 3, dtype=torch.bool), 0.05).sum()
+    loss = infonce(scores, torch.zeros(0, dtype=torch.long), torch.ones(0, 3, dtype=torch.bool), 0.05).sum()
     loss.backward()
     assert loss == 0
     assert scores.grad.shape == (0, 3)

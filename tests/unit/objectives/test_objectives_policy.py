@@ -135,7 +135,7 @@ def test_gumbel_noise_is_finite_even_for_the_extreme_uniform_draws(monkeypatch: 
 
 def test_leave_one_out_refuses_a_single_draw_and_names_the_settings() -> None:
     with pytest.raises(SettingError, match=r"generator\.draws >= 2, got 1"):
-        BASELINES["leave_one_out"](torch.zeros(3, 1), 0.0)
+        BASELINES["leave_one_out"](torch.zeros(3, 1), 0.0, torch.zeros(3, 1))
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -143,19 +143,20 @@ def test_a_baseline_does_not_depend_on_the_draw_it_is_subtracted_from(name: str)
     rewards = torch.randn(3, 4, generator=rng())
     changed = rewards.clone()
     changed[1, 2] += 5
-    assert BASELINES[name](changed, 0.1)[1, 2] == pytest.approx(BASELINES[name](rewards, 0.1)[1, 2].item(), abs=1e-6)
+    greedy = torch.full((3, 1), 0.3)
+    assert BASELINES[name](changed, 0.1, greedy)[1, 2] == pytest.approx(BASELINES[name](rewards, 0.1, greedy)[1, 2].item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_keep_the_shape(name: str) -> None:
     for rows in (0, 1, 4):
-        assert BASELINES[name](torch.ones(rows, 3), 0.1).shape == (rows, 3)
+        assert BASELINES[name](torch.ones(rows, 3), 0.1, torch.ones(rows, 1)).shape == (rows, 3)
 
 
 def test_the_batch_mean_leaves_out_all_draws_of_the_own_mention() -> None:
     rewards = torch.tensor([[1.0, 1.0], [2.0, 4.0]])
-    assert BASELINES["batch_mean"](rewards, 0.0).tolist() == [[3.0, 3.0], [1.0, 1.0]]
+    assert BASELINES["batch_mean"](rewards, 0.0, rewards[:, :1]).tolist() == [[3.0, 3.0], [1.0, 1.0]]
 
 
 def test_the_batch_mean_of_a_lone_mention_is_the_running_mean() -> None:
-    assert BASELINES["batch_mean"](torch.ones(1, 2), 0.25).tolist() == [[0.25, 0.25]]
+    assert BASELINES["batch_mean"](torch.ones(1, 2), 0.25, torch.ones(1, 1)).tolist() == [[0.25, 0.25]]

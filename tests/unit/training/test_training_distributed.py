@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_toy_processes import BATCHES, INFONCE, main
+from run_toy_processes import BATCHES, OBJECTIVES, RULES_APART, main
 from safetensors.torch import load_file
 
 from pgmel.training import MetricsLog, World
@@ -52,7 +52,7 @@ def compare(results: Results, prefix: str, at_least: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
-@pytest.mark.parametrize("kind", INFONCE)
+@pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("size", BATCHES)
 def test_losses_metrics_and_gradients_are_the_same(results: Results, size: str, kind: str, player: str) -> None:
     compare(results, f"{size}.{kind}.{player}.", at_least=5)
@@ -63,7 +63,7 @@ def test_losses_metrics_and_gradients_are_the_same(results: Results, size: str, 
 @pytest.mark.slow
 def test_the_running_reward_is_the_same(results: Results) -> None:
     for size in BATCHES:
-        for kind in INFONCE:
+        for kind in OBJECTIVES:
             compare(results, f"{size}.{kind}.running", at_least=1)
 
 
@@ -73,6 +73,19 @@ def test_a_short_training_through_all_phases_ends_at_the_same_weights(results: R
     for name in (name for name in one if name.startswith("straight.")):
         # Adam divides by the size of the gradient, so rounding shows where a gradient is nearly zero.
         torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", RULES_APART)
+def test_other_rules_and_estimators_end_at_the_same_weights_and_pools(results: Results, case: str) -> None:
+    one, two, folder = results
+    names = [name for name in one if name.startswith(f"rule.{case}.")]
+    assert len(names) > 10
+    for name in names:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+    ours, theirs = (MetricsLog.read(folder / process / case)[-1] for process in ("one", "two"))
+    for column in ("likely_false_share", "negative_rank"):
+        assert float(theirs[column]) == pytest.approx(float(ours[column]), rel=1e-4)
 
 
 @pytest.mark.slow

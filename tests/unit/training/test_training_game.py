@@ -17,9 +17,10 @@ def toy(one_thread: None) -> Toy:
     return make_toy(entities=20, mentions=30, pool=5)
 
 
-def make_game(toy: Toy, **rules: object) -> Game:
-    game = Game(make_discriminator(), make_generator(), toy.data, replace(RULES, **rules), World())
+def make_game(toy: Toy, policy: str = "generator", **rules: object) -> Game:
+    game = Game(make_discriminator(), make_generator(), toy.data, replace(RULES, **rules), World(), policy=policy)
     game.refresh_table()
+    game.rebuild_nearest(5)
     return game
 
 
@@ -67,6 +68,39 @@ def test_the_discriminators_loss_equals_a_slow_loop(toy: Toy, infonce_weight: fl
     } | ({"infonce_loss": contrast} if infonce_weight else {})
     assert {name: float(value) for name, value in log.items()} == pytest.approx(expected, abs=1e-5)
     assert float(loss.detach()) == pytest.approx(expected["discriminator_loss"], abs=1e-5)
+
+
+def test_the_joint_loss_equals_a_slow_loop_over_gold_entities_and_everybodys_negatives(toy: Toy) -> None:
+    game = make_game(toy, objective="joint", infonce_weight=0.0)
+    negatives, gold = fixed_negatives(toy), toy.data.gold_rows[ROWS]
+    loss, log = game.discriminator_loss(ROWS, negatives)
+    with torch.no_grad():
+        mentions = game.discriminator.embed_mentions(toy.data.mentions.rows(ROWS))
+        entities = game.discriminator.embed_entities(toy.data.entities)
+    shown = [*gold.tolist(), *negatives.rows[negatives.mask].tolist()]
+    group = toy.data.groups
+    losses = []
+    for b in range(6):
+        right = float(mentions[b] @ entities[gold[b]]) / 0.1
+        others = [float(mentions[b] @ entities[row]) / 0.1 for row in shown if group[row] != group[gold[b]]]
+        losses.append(float(torch.logsumexp(torch.tensor([right, *others]), 0)) - right)
+    assert len(set(shown)) < len(shown)
+    assert float(loss.detach()) == pytest.approx(sum(losses) / 6, abs=1e-5)
+    assert float(log["infonce_loss"]) == float(log["discriminator_loss"]) == float(loss.detach())
+    assert float(log["triplet_loss"]) > 0
+
+
+def test_the_policy_starts_from_what_its_prior_names(toy: Toy) -> None:
+    retrieval, discriminator = (make_game(toy, prior=prior) for prior in ("retrieval", "discriminator"))
+    mask = toy.data.pool_mask[ROWS]
+    with torch.no_grad():
+        mentions = discriminator.discriminator.embed_mentions(toy.data.mentions.rows(ROWS))
+        scores = torch.einsum("bd,bcd->bc", mentions, discriminator.table[toy.data.pool_rows[ROWS]])
+    generator = discriminator.generator
+    for game, prior in ((retrieval, toy.data.pool_scores[ROWS]), (discriminator, scores)):
+        expected = generator.prior_weight * prior / generator.prior_temperature
+        logits = game.policy.pool_logits(ROWS).detach()
+        torch.testing.assert_close(torch.log_softmax(logits, 1)[mask], torch.log_softmax(expected.masked_fill(~mask, -torch.inf), 1)[mask])
 
 
 def test_a_batch_without_any_negative_gives_a_zero_loss_and_finite_gradients(toy: Toy) -> None:
@@ -175,9 +209,9 @@ def test_a_batch_whose_pools_are_all_empty_teaches_the_generator_nothing() -> No
 def test_the_running_reward_follows_the_mean_reward(toy: Toy) -> None:
     game = make_game(toy)
     reward = float(game.generator_loss(ROWS, rng())[1]["reward"])
-    assert game.running_reward == pytest.approx(0.1 * reward)
+    assert game.policy.running_reward == pytest.approx(0.1 * reward)
     second = float(game.generator_loss(ROWS, rng(1))[1]["reward"])
-    assert game.running_reward == pytest.approx(0.09 * reward + 0.1 * second)
+    assert game.policy.running_reward == pytest.approx(0.09 * reward + 0.1 * second)
 
 
 def test_judging_reads_the_table_and_not_todays_entities(toy: Toy) -> None:

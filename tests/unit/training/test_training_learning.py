@@ -6,7 +6,7 @@ import pytest
 import torch
 from toy_game import Toy, make_discriminator, make_schedule, make_toy, make_trainer
 
-from pgmel.negatives import SAMPLERS
+from pgmel.negatives import LEARNED, SAMPLERS
 from pgmel.objectives import BASELINES, REWARDS
 from pgmel.training import Trainer
 
@@ -18,7 +18,7 @@ def toy(one_thread: None) -> Toy:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_beats_zero_shot_on_mentions_never_shown(toy: Toy, tmp_path: Path, sampler: str) -> None:
-    schedule = make_schedule(toy, 1, int(sampler == "generator"), 8)
+    schedule = make_schedule(toy, 1, int(sampler in LEARNED), 8)
     trainer = make_trainer(toy, tmp_path, schedule, rules={"infonce_weight": 0.0}, plan={"sampler": sampler})
     zero_shot = toy.score(make_discriminator()).h_at_1
     trainer.run()
@@ -47,7 +47,7 @@ def expected_reward(trainer: Trainer, rows: torch.Tensor) -> float:
     with torch.no_grad():
         policy = torch.softmax(game._logits(rows), dim=1)
         scores = game._judge(rows, torch.cat([game.data.gold_rows[rows].unsqueeze(1), game.data.pool_rows[rows]], dim=1))
-        rewards = game.reward(scores[:, :1], scores[:, 1:], game.rules.margin, game.rules.reward_temperature)
+        rewards = game.policy.reward(scores[:, :1], scores[:, 1:], game.rules.margin, game.rules.reward_temperature)
         return float((policy * rewards).sum(1).mean())
 
 

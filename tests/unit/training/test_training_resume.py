@@ -89,6 +89,18 @@ CASES = {
         "rules": {"baseline": "moving_average", "infonce_weight": 0.0, "reward": "sigmoid"},
     },
     "bfloat16": {"rules": {"bfloat16": True}, "plan": {"sampler": "hardest"}},
+    "lists rebuilt": {"plan": {"sampler": "ance", "pretrain_sampler": "jaccard"}, "epochs": (2, 0, 2)},
+    "pools rebuilt, several steps on the same draws": {
+        "rules": {"estimator": "clipped", "baseline": "self_critical", "false_negative_penalty": 0.5, "reward": "confidence"},
+        "plan": {"pools": "refreshed", "generator_steps": 2, "temperature_end": 0.3},
+    },
+    "max likelihood, everything rebuilt now and then": {
+        "rules": {"estimator": "max_likelihood"},
+        "plan": {"pools": "refreshed", "rebuild_every": 2, "pretrain_sampler": "ance"},
+    },
+    "prior that reads a stale table": {"rules": {"prior": "discriminator", "objective": "joint"}, "plan": {"refresh_every": 6}},
+    "kbgan": {"plan": {"sampler": "kbgan"}},
+    "irgan": {"plan": {"sampler": "irgan", "pools": "refreshed"}},
 }
 
 
@@ -230,8 +242,8 @@ def interrupted(toy: Toy, folder: Path, stop: int = 7, **more: object) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"plan": {"learning_rate": 0.02}}, {"plan": {"seed": 1}}, {"plan": {"sampler": "softmax"}}],
-    ids=["step length", "seed", "sampler"],
+    [{"plan": {change: value}} for change, value in (("learning_rate", 0.02), ("seed", 1), ("sampler", "softmax"), ("pools", "refreshed"))],
+    ids=["step length", "seed", "sampler", "pools"],
 )
 def test_a_checkpoint_of_other_settings_is_refused(toy: Toy, tmp_path: Path, changes: dict[str, object]) -> None:
     interrupted(toy, tmp_path)
@@ -260,11 +272,13 @@ def test_a_checkpoint_of_another_start_is_refused(toy: Toy, tmp_path: Path) -> N
         make_trainer(toy, tmp_path, discriminator=discriminator).run()
 
 
-@pytest.mark.parametrize("part", ["pool_rows", "pool_scores", "gold_rows", "order of mentions"])
+@pytest.mark.parametrize("part", ["pool_rows", "pool_scores", "gold_rows", "likely_false", "neighbours", "order of mentions"])
 def test_a_checkpoint_of_other_data_is_refused(toy: Toy, tmp_path: Path, part: str) -> None:
     interrupted(toy, tmp_path)
     if part == "order of mentions":
         data = toy.data._replace(mentions=toy.data.mentions.rows(torch.arange(22, -1, -1)))
+    elif part == "neighbours":
+        data = toy.data._replace(neighbours={rule: lists._replace(rows=lists.rows.flip(0)) for rule, lists in toy.data.neighbours.items()})
     else:
         data = toy.data._replace(**{part: getattr(toy.data, part).flip(0)})
     with pytest.raises(CheckpointError, match="other settings or other data"):

@@ -89,3 +89,15 @@ def test_the_step_length_rises_to_its_peak_and_falls_along_half_a_cosine(total: 
     assert factors[rise:] == pytest.approx([0.5 + 0.5 * math.cos(math.pi * step / (total - rise)) for step in range(total - rise)])
     assert max(factors) == 1
     assert min(factors) > 0
+
+
+@pytest.mark.parametrize(("bound", "last"), [(None, 14), (12, 11), (10, 9)])
+def test_the_adversarial_phase_is_measured_from_its_first_step_to_its_last(bound: int | None, last: int) -> None:
+    schedule = PLAIN if bound is None else with_bound(bound)
+    shares = [schedule.adversarial_share(step) for step in range(last + 1)]
+    assert shares[:10] == [0.0] * 10
+    assert shares[9:] == pytest.approx([step / max(1, last - 9) for step in range(last - 8)])
+
+
+def test_a_schedule_without_an_adversarial_phase_never_enters_it() -> None:
+    assert {Schedule(10, 4, 2, 1, 0).adversarial_share(step) for step in range(9)} == {0.0}

@@ -7,6 +7,7 @@ import torch
 from toy_game import RULES, Toy, make_discriminator, make_generator, make_schedule, make_toy, make_trainer
 
 from pgmel.models import Discriminator
+from pgmel.negatives import LEARNED, SAMPLERS
 from pgmel.training import METRICS, DevScores, MetricsLog, Trainer, World
 
 
@@ -135,7 +136,7 @@ def test_each_phase_teaches_whom_it_should(toy: Toy, tmp_path: Path) -> None:
     assert moved == [(True, False)] * 5 + [(False, True)] * 5 + [(True, True)] * 10
 
 
-@pytest.mark.parametrize("sampler", ["uniform", "in_batch", "pool_uniform", "hardest", "softmax"])
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - LEARNED))
 def test_the_generator_rests_where_another_rule_picks(toy: Toy, tmp_path: Path, sampler: str) -> None:
     trainer = make_trainer(toy, tmp_path, make_schedule(toy, 1, 0, 1), plan={"sampler": sampler})
     before = weights(trainer.game.generator)
@@ -160,6 +161,47 @@ def test_the_table_is_refreshed_as_often_as_asked_for(toy: Toy, tmp_path: Path) 
     trainer.game.refresh_table = lambda: (steps.append(trainer.step), refresh())
     trainer.run()
     assert steps == [0, 0, 6, 12, 18]  # the first one is the table that a resumed run would find
+
+
+@pytest.mark.parametrize(
+    ("plan", "epochs", "pools", "lists"),
+    [
+        ({}, (1, 1, 2), [], []),
+        ({"pools": "refreshed"}, (1, 1, 2), [5, 10, 15], []),
+        ({"pools": "refreshed", "rebuild_every": 2}, (3, 1, 3), [10, 15, 20, 30], []),
+        ({"sampler": "ance"}, (1, 0, 3), [], [5, 10, 15]),
+        ({"sampler": "ance", "pretrain_sampler": "ance", "rebuild_every": 2}, (3, 0, 2), [], [0, 10, 15]),
+        ({"pretrain_sampler": "ance", "pools": "refreshed"}, (1, 1, 1), [5, 10], [0]),
+    ],
+)
+def test_pools_and_lists_are_rebuilt_at_the_start_of_epochs_that_use_them(
+    toy: Toy, tmp_path: Path, plan: dict[str, object], epochs: tuple[int, int, int], pools: list[int], lists: list[int]
+) -> None:
+    trainer = make_trainer(toy, tmp_path, make_schedule(toy, *epochs), plan=plan)
+    steps: dict[str, list[int]] = {"pools": [], "lists": []}
+    rebuild, renew = trainer.game.rebuild_pools, trainer.game.rebuild_nearest
+    trainer.game.rebuild_pools = lambda part: (steps["pools"].append(trainer.step), rebuild(part))
+    trainer.game.rebuild_nearest = lambda size: (steps["lists"].append(trainer.step), renew(size))
+    trainer.run()
+    assert steps == {"pools": pools, "lists": lists}
+
+
+def test_the_policys_temperature_runs_from_start_to_end_over_the_adversarial_phase(toy: Toy, tmp_path: Path) -> None:
+    trainer = make_trainer(toy, tmp_path, plan={"temperature_start": 2.0, "temperature_end": 0.2})
+    seen = []
+    learn = trainer._learn_generator
+    trainer._learn_generator = lambda *given: (seen.append(trainer.game.policy.temperature), learn(*given))
+    trainer.run()
+    assert seen == pytest.approx([2.0] * 5 + [2.0 - 0.2 * step for step in range(10)])
+
+
+def test_the_generators_own_phase_takes_as_many_steps_each_time_as_the_game(toy: Toy, tmp_path: Path) -> None:
+    trainer = make_trainer(toy, tmp_path, make_schedule(toy, 0, 1, 0), plan={"generator_steps": 3})
+    calls = []
+    learn = trainer._learn_generator
+    trainer._learn_generator = lambda *given: (calls.append(given[2]), learn(*given))
+    trainer.run()
+    assert calls == [False, True, True] * 5
 
 
 def test_runs_without_judgement_embed_no_table(toy: Toy, tmp_path: Path) -> None:
@@ -236,8 +278,9 @@ def test_tensorboard_files_are_written_where_wanted(toy: Toy, tmp_path: Path) ->
 
 def test_a_batch_of_one_mention_and_a_kb_of_two_entities_train(tmp_path: Path) -> None:
     tiny = make_toy(entities=2, mentions=1, pool=3)
-    for sampler in ("uniform", "in_batch", "pool_uniform", "hardest", "softmax", "generator"):
-        trainer = make_trainer(tiny, tmp_path / sampler, make_schedule(tiny, 1, 1, 2), plan={"sampler": sampler})
+    for sampler in SAMPLERS:
+        plan = {"sampler": sampler, "pools": "refreshed"}
+        trainer = make_trainer(tiny, tmp_path / sampler, make_schedule(tiny, 1, int(sampler in LEARNED), 2), plan=plan)
         trainer.run()
         assert all(parameter.isfinite().all() for parameter in trainer.game.discriminator.parameters())
 

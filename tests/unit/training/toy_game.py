@@ -8,7 +8,8 @@ from torch import Tensor
 
 from pgmel.candidates import build_pools
 from pgmel.models import Discriminator, DiscriminatorShape, Generator, Modalities
-from pgmel.training import DevScores, GameRules, Schedule, Trainer, TrainingData, TrainingPlan, World
+from pgmel.negatives import NEEDS_NEIGHBOURS
+from pgmel.training import DevScores, GameRules, NeighbourLists, Schedule, Trainer, TrainingData, TrainingPlan, World
 
 TEXT, IMAGE = 10, 6
 
@@ -16,8 +17,10 @@ RULES = GameRules(
     num_negatives=3,
     temperature=0.1,
     margin=0.2,
+    objective="triplet",
     infonce_weight=0.5,
     infonce_temperature=0.1,
+    prior="retrieval",
     reward="similarity",
     reward_temperature=0.1,
     baseline="leave_one_out",
@@ -94,7 +97,25 @@ def make_toy(entities: int = 60, mentions: int = 150, pool: int = 10, strength: 
     with torch.no_grad():
         vectors, table = discriminator.embed_mentions(train).numpy(), discriminator.embed_entities(side).numpy()
     pools = build_pools(vectors, table[gold.numpy()], table, gold.numpy(), pool, torch.arange(entities).numpy(), show_progress=False)
-    return Toy(TrainingData(train, side, gold, *(torch.from_numpy(part) for part in pools), torch.arange(entities)), dev, dev_gold)
+    data = TrainingData(train, side, gold, *(torch.from_numpy(part) for part in pools), torch.arange(entities))
+    return Toy(data._replace(likely_false=likely_false_of(text, gold), neighbours=neighbours_of(text, gold)), dev, dev_gold)
+
+
+def neighbours_of(text: Tensor, gold: Tensor) -> dict[str, NeighbourLists]:
+    """The entities whose text is most like the gold one's, as the lists of every rule that wants some; that of entity 0 is empty."""
+    distinct, of_mention = torch.unique(gold, return_inverse=True)
+    similar = text[distinct] @ text.T
+    similar[torch.arange(len(distinct)), distinct] = -2
+    rows = similar.topk(min(6, len(text) - 1), dim=1).indices
+    mask = (distinct != 0).unsqueeze(1).expand_as(rows)
+    return {rule: NeighbourLists(of_mention, rows * mask, mask.clone()) for rule in sorted(NEEDS_NEIGHBOURS)}
+
+
+def likely_false_of(text: Tensor, gold: Tensor) -> Tensor:
+    """The entity with the most similar text, for gold entities with even numbers."""
+    similar = text[gold] @ text.T
+    similar[torch.arange(len(gold)), gold] = -2
+    return similar.argmax(dim=1, keepdim=True).masked_fill((gold % 2 == 1).unsqueeze(1), -1)
 
 
 def make_discriminator(**changes: object) -> Discriminator:

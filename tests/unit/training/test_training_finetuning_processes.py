@@ -1,0 +1,67 @@
+"""Two processes that fine-tune give what one gives."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from run_toy_finetuning import BATCHES, main
+from safetensors.torch import load_file
+from tiny_models import save_bert
+
+SCRIPT = Path(__file__).parent / "run_toy_finetuning.py"
+TESTS = Path(__file__).parents[2]
+Results = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def results(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """What one process found, and what two found."""
+    folder = tmp_path_factory.mktemp("processes")
+    encoder = save_bert(folder / "bert")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [*launcher, str(SCRIPT), str(folder / "two"), str(encoder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    main(folder / "one", encoder)
+    return load_file(folder / "one" / "found.safetensors"), load_file(folder / "two" / "found.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", BATCHES)
+def test_gradients_of_the_encoder_are_added_up(results: Results, size: str) -> None:
+    one, two = results
+    names = [name for name in one if name.startswith(f"gradient.{size}.")]
+    assert len(names) == 24
+    assert any(one[name].any() for name in names)
+    for name in names:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_short_training_ends_at_the_same_encoder(results: Results) -> None:
+    one, two = results
+    names = [name.removeprefix("train.start.") for name in one if name.startswith("train.start.")]
+    assert len(names) == 16
+    moved = sum(float((one[f"train.end.{name}"] - one[f"train.start.{name}"]).abs().sum()) for name in names)
+    apart = sum(float((one[f"train.end.{name}"] - two[f"train.end.{name}"]).abs().sum()) for name in names)
+    # Adam divides by the size of the gradient, so rounding shows where a gradient is nearly zero.
+    assert apart < 1e-3 * moved
+    assert torch.equal(one["train.best"], two["train.best"])
+    assert float((one["train.table"] - two["train.table"]).abs().mean()) < 1e-3

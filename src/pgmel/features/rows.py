@@ -114,7 +114,8 @@ class Features:
 
     - ``name`` and ``context``: (rows, dim) float16, unit rows;
     - ``lexical``: (rows, dim) sparse float32, unit rows without negative values;
-    - ``image``: (rows, dim) float16, the encoder's own output, not scaled.
+    - ``years``: (rows, periods) float16, unit rows without negative values;
+    - ``image``, and where asked for ``image_parts`` and ``image_layout``: (rows, dim) float16, the encoder's own output, not scaled.
 
     ``present`` says for each channel and row whether it is usable; where it is False the row is zero.
     """

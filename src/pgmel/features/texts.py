@@ -1,8 +1,20 @@
 """Which texts of a record each channel encodes."""
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from pgmel.records import Entity, Mention
 
-__all__ = ["clean_text", "entity_context", "entity_lexical", "entity_name", "mention_context", "mention_name"]
+__all__ = [
+    "ENTITY_TEXTS",
+    "MENTION_TEXTS",
+    "clean_text",
+    "entity_context",
+    "entity_lexical",
+    "entity_name",
+    "mention_context",
+    "mention_name",
+]
 
 
 def clean_text(text: str) -> str:
@@ -37,3 +49,10 @@ def entity_lexical(entity: Entity) -> str:
 
 def _join(head: str, rest: str) -> str:
     return f"{head}. {rest}" if head and rest else head or rest
+
+
+MENTION_TEXTS: Final[Mapping[str, Callable[[Mention], str]]] = {"name": mention_name, "context": mention_context}
+"""Channel of the text encoder to what it reads of a mention."""
+
+ENTITY_TEXTS: Final[Mapping[str, Callable[[Entity], str]]] = {"name": entity_name, "context": entity_context}
+"""Channel of the text encoder to what it reads of an entity."""

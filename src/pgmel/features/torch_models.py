@@ -8,7 +8,10 @@ from typing import Any
 from pgmel.errors import EncoderError, PgmelError
 from pgmel.features.sources import first_line
 
-__all__ = ["checked_device", "load_model", "load_tokenizer", "loading", "quiet"]
+__all__ = ["checked_device", "load_model", "load_tokenizer", "loading", "quiet", "token_limit"]
+
+# These count positions from the padding token's number on, so that two of their positions are never used.
+_OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet", "xmod", "longformer", "roberta-prelayernorm")
 
 
 def checked_device(device: str) -> str:
@@ -99,3 +102,12 @@ def load_tokenizer(folder: os.PathLike[str]) -> Any:
     if tokenizer.vocab_size <= len(tokenizer.all_special_tokens):
         raise EncoderError(f"{folder} holds no vocabulary (tokenizer.json, vocab.txt, spiece.model); save the tokenizer with the model")
     return tokenizer
+
+
+def token_limit(tokenizer: Any, config: Any, *limits: int | None) -> int:
+    """Return the strictest of the given limits, the tokenizer's and the model's own."""
+    known = [limit for limit in (*limits, tokenizer.model_max_length) if limit]
+    if positions := getattr(config, "max_position_embeddings", None):
+        offset = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
+        known.append(positions - offset)
+    return int(min(known))

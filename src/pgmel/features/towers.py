@@ -11,9 +11,8 @@ from PIL import Image
 from pgmel.errors import EncoderError
 from pgmel.features.lazy import Lazy
 from pgmel.features.sources import ModelFolder
-from pgmel.features.torch_models import load_model, load_tokenizer, loading
+from pgmel.features.torch_models import load_model, load_tokenizer, loading, token_limit
 from pgmel.features.transformer_image import load_processor, preprocess, stack, target_side
-from pgmel.features.transformer_text import token_limit
 
 __all__ = ["DualModel", "ImageTower", "TextTower"]
 

@@ -19,7 +19,7 @@ from pgmel.models.projection import Projection
 
 __all__ = ["Embedder", "start_discriminator"]
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 8192
 
 

@@ -1,22 +1,23 @@
 """Fixed projection of the encoders' channels to the inputs of the towers, fitted once on the KB and the training mentions."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from pgmel.errors import SettingError
-from pgmel.features import Features
+from pgmel.features import NUM_PARTS, Features
 from pgmel.models.batch import Modalities
+from pgmel.models.image_projection import ImageProjection, fit_image_projection, principal_axes
 
 __all__ = ["Projection", "fit_projection"]
 
-TEXT_CHANNELS = ("name", "context", "lexical")
+TEXT_CHANNELS = ("name", "context", "lexical", "years")
+IMAGE_CHANNELS = ("image", "image_parts", "image_layout")
 CHUNK = 16_384
 
 
@@ -28,19 +29,18 @@ class Projection:
     The text input is the PCA (without centring, so that dot products stay) of the unit-length channels laid side by side, each weighted
     by the square root of its weight: the dot product of two inputs is the weighted mean of the channels' similarities, as far as
     the kept dimensions carry it. The image input is the unit-length PCA of the centred picture vectors: centred, so that two unrelated
-    pictures have similarity 0, which is what a missing picture counts as.
+    pictures have similarity 0, which is what a missing picture counts as; with several picture channels, each is centred, whitened and
+    scaled for itself, and the similarity is their weighted mean.
 
     Attributes:
         text_maps: Channel name to (dim_channel, dim_text) matrix.
-        image_mean: (dim_picture,) mean of the picture vectors of both sides; empty without pictures.
-        image_map: (dim_picture, dim_image) matrix; empty without pictures.
+        image: Projection of the picture channels.
         text_share: Share of the text in the zero-shot similarity, 0 to 1.
         variance_kept: Share of the text inputs' squared length that the kept dimensions carry.
     """
 
     text_maps: Mapping[str, Float32[np.ndarray, "_ dim_text"]]
-    image_mean: Float32[np.ndarray, "dim_picture"]
-    image_map: Float32[np.ndarray, "dim_picture dim_image"]
+    image: ImageProjection
     text_share: float
     variance_kept: float
 
@@ -52,7 +52,7 @@ class Projection:
     @property
     def dim_image(self) -> int:
         """Columns of the image input, 0 for none."""
-        return int(self.image_map.shape[1])
+        return self.image.dim
 
     def __call__(self, features: Features) -> Modalities:
         """Project one side's features; rows come out in the same order."""
@@ -67,29 +67,37 @@ class Projection:
                 text[part] += _rows(features.channels[channel], part) @ matrix
                 has_text[part] |= features.present[channel][part]
             if self.dim_image:
-                has_image[part] = features.present["image"][part]
-                centred = _rows(features.channels["image"], part) - self.image_mean
-                image[part] = _unit(centred @ self.image_map) * has_image[part, None]
+                has_image[part] = features.present[self.image.blocks[0].channel][part]
+                image[part] = self.image(features, part) * has_image[part, None]
         return Modalities.from_numpy(text, image, has_text, has_image)
 
     def reads(self, features: Features) -> Bool[np.ndarray, "rows"]:
         """Return True for rows that have at least one channel that is projected."""
-        used = [*self.text_maps, *(["image"] if self.dim_image else [])]
+        used = [*self.text_maps, *(block.channel for block in self.image.blocks)]
         masks = [features.present[channel] for channel in used]
         return np.any(masks, axis=0) if masks else np.zeros(len(features), bool)
+
+    def without(self, channels: Iterable[str]) -> "Projection":
+        """Return the projection of the other channels, whose text input lacks what the given channels contribute to it.
+
+        With no text channel left the text input has no columns.
+        """
+        left_out = set(channels)
+        return replace(self, text_maps={name: matrix for name, matrix in self.text_maps.items() if name not in left_out})
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return what has to be stored, as tensors."""
         arrays = {f"text.{name}": matrix for name, matrix in self.text_maps.items()}
-        arrays |= {"image.mean": self.image_mean, "image.map": self.image_map}
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        stored = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        return stored | {f"image.{name}": tensor for name, tensor in self.image.tensors().items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor], text_share: float, variance_kept: float) -> "Projection":
         """Rebuild from stored tensors."""
         maps = {name.removeprefix("text."): tensor.numpy() for name, tensor in tensors.items() if name.startswith("text.")}
         ordered = {name: maps[name] for name in TEXT_CHANNELS if name in maps}
-        return cls(ordered, tensors["image.mean"].numpy(), tensors["image.map"].numpy(), text_share, variance_kept)
+        image = {name.removeprefix("image."): tensor for name, tensor in tensors.items() if name.startswith("image.")}
+        return cls(ordered, ImageProjection.from_tensors(image), text_share, variance_kept)
 
 
 def fit_projection(
@@ -105,7 +113,8 @@ def fit_projection(
 
     Args:
         sides: Features of the KB and of the training mentions.
-        weights: Weight of each channel's similarity, >= 0; a channel of weight 0, or not encoded, is left out.
+        weights: Weight of each channel's similarity, >= 0; a channel of weight 0, or not encoded, is left out. That of ``image`` is the
+            weight of all pictures against all text; those of ``image_parts`` and ``image_layout`` are against the whole picture's, 1.
         dim_text: Most columns of the text input.
         dim_image: Most columns of the image input.
         lexical_rank: Dimensions that the hashed n-grams are reduced to first.
@@ -116,7 +125,12 @@ def fit_projection(
         SettingError: If no channel is left.
     """
     maps: dict[str, np.ndarray] = {}
-    channels = [name for name in TEXT_CHANNELS if weights.get(name, 0) > 0 and all(name in side.channels for side in sides)]
+    # A channel that one side lacks altogether (KBs without a date) tells nothing, and would only shorten the vectors of the other side.
+    channels = [
+        name
+        for name in TEXT_CHANNELS
+        if weights.get(name, 0) > 0 and all(name in side.channels and side.present[name].any() for side in sides)
+    ]
     for name in channels:
         width = sides[0].channels[name].shape[1]
         maps[name] = _reduce_lexical(sides, lexical_rank, seed) if name == "lexical" else np.eye(width, dtype=np.float32)
@@ -124,7 +138,7 @@ def fit_projection(
     for name in channels:
         maps[name] = maps[name] * np.float32((weights[name] / total) ** 0.5)
     joint: np.ndarray = np.sum([_gram(side, maps) for side in sides], axis=0) if channels else np.zeros((0, 0))
-    values, vectors = _principal_axes(joint)
+    values, vectors = principal_axes(joint)
     order = np.argsort(values)[::-1][:dim_text]
     kept = float(values[order].sum() / max(values.sum(), 1e-12)) if channels else 0.0
     start = 0
@@ -132,30 +146,19 @@ def fit_projection(
         width = maps[name].shape[1]
         maps[name] = (maps[name] @ vectors[start : start + width, order]).astype(np.float32)
         start += width
-    image_mean, image_map = _fit_image(sides, dim_image, whitening) if weights.get("image", 0) > 0 else _no_image()
-    if not channels and not image_map.shape[1]:
+    pictures = {name: weights.get(name, 0.0) for name in IMAGE_CHANNELS} if weights.get("image", 0) > 0 else {}
+    pictures |= {"image": 1.0} if pictures else {}
+    image = fit_image_projection(sides, pictures, {"image_parts": NUM_PARTS}, dim_image, whitening)
+    if not channels and not image.dim:
         raise SettingError("no feature channel is left: set features.text_encoder, image_encoder or lexical_weight")
-    image_weight = weights.get("image", 0.0) if image_map.shape[1] else 0.0
+    image_weight = weights.get("image", 0.0) if image.dim else 0.0
     text_weight = 1.0 if channels else 0.0
-    return Projection(maps, image_mean, image_map, text_weight / (text_weight + image_weight), kept)
+    return Projection(maps, image, text_weight / (text_weight + image_weight), kept)
 
 
 def _rows(channel: Any, part: slice) -> Any:
     rows = channel[part]
     return rows if sparse.issparse(rows) else rows.astype(np.float32)
-
-
-def _unit(rows: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows dim"]:
-    unit: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return unit
-
-
-def _principal_axes(matrix: Float[np.ndarray, "dim dim"]) -> tuple[Float[np.ndarray, "dim"], Float[np.ndarray, "dim dim"]]:
-    # The decomposition makes thousands of small calls; on a busy machine threads that meet at each of them cost minutes instead of
-    # the second that one thread takes.
-    with threadpool_limits(1):
-        values, vectors = np.linalg.eigh(matrix)
-    return values, vectors
 
 
 def _reduce_lexical(sides: Sequence[Features], rank: int, seed: int) -> Float[np.ndarray, "buckets rank"]:
@@ -177,23 +180,3 @@ def _gram(side: Features, maps: Mapping[str, np.ndarray]) -> Float[np.ndarray, "
         joined = np.concatenate([_rows(side.channels[name], part) @ matrix for name, matrix in maps.items()], axis=1)
         gram += joined.T @ joined
     return gram / max(len(side), 1)
-
-
-def _fit_image(sides: Sequence[Features], dim: int, whitening: float) -> tuple[np.ndarray, np.ndarray]:
-    if not all("image" in side.channels for side in sides):
-        return _no_image()
-    rows = np.concatenate([side.channels["image"][side.present["image"]].astype(np.float32) for side in sides])
-    if len(rows) < 2:
-        return _no_image()
-    mean = rows.mean(axis=0)
-    values, vectors = _principal_axes(np.cov(rows - mean, rowvar=False, dtype=np.float64))
-    order = np.argsort(values)[::-1][: min(dim, len(rows) - 1)]
-    if not values[order[0]] > 1e-12:
-        return _no_image()  # every picture is the same one, so pictures tell nothing
-    order = order[values[order] > 1e-9 * values[order[0]]]
-    scale = (values[order] / values[order[0]]) ** (-whitening / 2)
-    return mean, np.ascontiguousarray(vectors[:, order] * scale, np.float32)
-
-
-def _no_image() -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(0, np.float32), np.zeros((0, 0), np.float32)

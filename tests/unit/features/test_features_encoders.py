@@ -13,6 +13,7 @@ from pgmel.errors import EncoderError
 from pgmel.features import ChannelReport, Encoders, image_channel
 from pgmel.features import encoders as encoders_module
 from pgmel.features.image_channel import tame
+from pgmel.features.years import NUM_PERIODS
 from pgmel.records import Entity, Mention
 from pgmel.testing import FakeImageEncoder, FakeTextEncoder, fake_encoders, toy_world
 
@@ -45,6 +46,7 @@ def test_channels_have_the_promised_forms(tmp_path: Path) -> None:
         "name": ((30, 64), "float16"),
         "context": ((30, 64), "float16"),
         "lexical": ((30, 128), "float32"),
+        "years": ((30, NUM_PERIODS), "float16"),
         "image": ((30, 27), "float16"),
     }
     for name in ("name", "context"):
@@ -85,6 +87,7 @@ def test_nothing_to_encode_gives_matrices_without_rows(tmp_path: Path) -> None:
         "name": (0, 64),
         "context": (0, 64),
         "lexical": (0, 256),
+        "years": (0, NUM_PERIODS),
         "image": (0, 27),
     }
 
@@ -95,9 +98,9 @@ def test_rows_without_any_text_give_zero_rows_of_the_usual_length(tmp_path: Path
     assert not features.channels["name"].any()
 
 
-def test_without_encoders_only_the_lexical_channel_is_there() -> None:
+def test_without_encoders_only_the_channels_without_weights_are_there() -> None:
     features = Encoders.load(text_encoder="none", image_encoder="none").encode_mentions([Mention("a", "Alder")], show_progress=False)
-    assert list(features.channels) == list(features.present) == ["lexical"]
+    assert list(features.channels) == list(features.present) == ["lexical", "years"]
 
 
 def test_an_entitys_image_is_the_mean_of_its_first_four_usable_pictures(tmp_path: Path) -> None:
@@ -327,3 +330,18 @@ def test_another_lexical_length_of_the_same_encoder_shares_the_cache(tmp_path: P
     fake_encoders(cache_dir=tmp_path).encode_mentions([Mention("a", "x")], show_progress=False)
     report = fake_encoders(cache_dir=tmp_path, lexical_dim=32).encode_mentions([Mention("a", "x")], show_progress=False).report
     assert report.channels["name"] == ChannelReport(1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("sides", "mention_has", "entity_has"), [("both", True, True), ("mentions", True, False), ("entities", False, True)]
+)
+def test_pictures_are_read_of_the_sides_that_are_asked_for(tmp_path: Path, sides: str, mention_has: bool, entity_has: bool) -> None:
+    path = picture(tmp_path, "a.png")
+    encoders = Encoders(None, FakeImageEncoder(), image_sides=sides)
+    mentions = encoders.encode_mentions([Mention("m", "Alder", image=path)], show_progress=False)
+    entities = encoders.encode_entities([entity("e", path)], show_progress=False)
+    for features, expected in ((mentions, mention_has), (entities, entity_has)):
+        assert features.present["image"].tolist() == [expected]
+        assert features.channels["image"].shape == (1, FakeImageEncoder.dim)
+        assert bool(features.channels["image"].any()) == expected
+        assert features.report.pictures_named == int(expected)

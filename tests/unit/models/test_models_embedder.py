@@ -192,7 +192,7 @@ DAMAGE = {
     "unknown fusion": lambda folder: edit_shape(folder, fusion="attention"),
     "impossible dropout": lambda folder: edit_shape(folder, dropout=7.0),
     "a missing weight": lambda folder: edit_tensors(folder, remove="discriminator.mention.fusion.text.weight"),
-    "a missing map": lambda folder: edit_tensors(folder, remove="projection.image.map"),
+    "a missing map": lambda folder: edit_tensors(folder, remove="projection.image.0.image.map"),
     "a weight too many": lambda folder: edit_tensors(folder, add="discriminator.mention.extra"),
     "a part too many": lambda folder: edit_tensors(folder, add="somebody.else"),
 }

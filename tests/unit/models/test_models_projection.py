@@ -91,8 +91,8 @@ def test_full_whitening_gives_every_kept_dimension_the_same_spread() -> None:
     pictures = side.channels["image"][side.present["image"]].astype(np.float64)
 
     def spread(whitening: float) -> np.ndarray:
-        projection = fit([side], whitening=whitening)
-        return ((pictures - projection.image_mean) @ projection.image_map).std(axis=0)
+        (block,) = fit([side], whitening=whitening).image.blocks
+        return ((pictures - block.mean) @ block.map).std(axis=0)
 
     assert np.ptp(spread(1.0)) < 1e-3 * spread(1.0).max()
     assert spread(0.0)[0] > 1.5 * spread(0.0)[-1]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from pgmel.datasets.dataset import Published
 from pgmel.datasets.faults import (
     DUPLICATE_ID,
     EMPTY_ID,
@@ -68,13 +69,21 @@ class MentionCollector:
         self._faults = faults
         self._places: dict[str, Place] = {}
         self._splits: dict[str, list[Mention]] = {}
+        self._published: dict[str, Published] = {}
 
     def open_split(self, split: str) -> None:
         """Have this split, even if no mention should come."""
         self._splits.setdefault(split, [])
 
-    def add(self, split: str, mention: Mention, where: Place) -> None:
-        """Keep a mention, or report why not; a candidate that the knowledge base lacks is reported and left out alone."""
+    def add(self, split: str, mention: Mention, where: Place, published: Published | None = None) -> None:
+        """Keep a mention, or report why not; a candidate that the knowledge base lacks is reported and left out alone.
+
+        Args:
+            split: Where it belongs.
+            mention: The mention.
+            where: Where its record stands.
+            published: What the record says of itself.
+        """
         if not mention.id.strip():
             self._faults.report(EMPTY_ID, where)
         elif mention.id in self._places:
@@ -89,6 +98,13 @@ class MentionCollector:
                 mention = replace(mention, candidates=keep_known(mention.candidates, self._ids, where, self._faults))
             self._places[mention.id] = where
             self._splits.setdefault(split, []).append(mention)
+            if published is not None:
+                self._published[mention.id] = published
+
+    @property
+    def published(self) -> dict[str, Published]:
+        """What the records of the mentions kept say of themselves, by mention id."""
+        return self._published
 
     @property
     def splits(self) -> dict[str, tuple[Mention, ...]]:

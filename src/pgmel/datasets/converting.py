@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from pgmel.datasets.dataset import Dataset
-from pgmel.datasets.generic import KB_FILE, EntityRow, MentionRow
+from pgmel.datasets.derived import DERIVED_FILE, derive_split, write_derived
+from pgmel.datasets.generic import GENERIC, KB_FILE, EntityRow, MentionRow
 from pgmel.errors import DataError
 from pgmel.files import atomic_folder, hash_bytes
 from pgmel.progress import progress_bar
@@ -52,10 +53,13 @@ def convert_dataset(
     with _writing(folder), atomic_folder(folder) as part:
         pictures = _Pictures(copy_pictures)
         _write_lines(part / KB_FILE, (_entity_row(entity, pictures) for entity in dataset.entities))
-        for split, mentions in dataset.splits.items():
+        for split, mentions in dataset.published_splits.items():
             _write_lines(part / f"{split}.jsonl", (_mention_row(mention, pictures) for mention in mentions))
+        if dataset.derived:
+            derived = {name: derive_split(of, dataset.splits[of], dataset.splits[name]) for name, of in dataset.derived.items()}
+            write_derived(part / DERIVED_FILE, ".", GENERIC.name, derived)
         copied, missing = pictures.copy_into(part, show_progress)
-    counts = {split: len(mentions) for split, mentions in dataset.splits.items()}
+    counts = {split: len(mentions) for split, mentions in dataset.published_splits.items()}
     return Conversion(folder, len(dataset.entities), counts, copied, missing)
 
 

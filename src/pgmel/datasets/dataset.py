@@ -3,24 +3,38 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pgmel.datasets.faults import Faults
 from pgmel.errors import DataError
 from pgmel.records import Entity, Mention
 
-__all__ = ["SPLIT_NAMES", "Contents", "Dataset", "Layout"]
+__all__ = ["SPLIT_NAMES", "Contents", "Dataset", "Layout", "Published"]
 
 SPLIT_NAMES: Mapping[str, str] = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 """What publishers call a split, and what it is called here."""
+
+
+class Published(NamedTuple):
+    """What a published record says of itself and no mention carries, because it may give the answer away; only the audit reads it.
+
+    Attributes:
+        record_id: Its id or key; None where records have none.
+        picture: Name or address of its picture; None where it has none.
+    """
+
+    record_id: str | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
 class Dataset:
     """A knowledge base and the mentions that link to it.
 
-    ``splits`` has the keys ``train``, ``dev`` and ``test``, in this order, as far as the files have them. Mention ids are unique over all
-    splits. ``faults`` holds what was left out under ``on_error="skip"``. ``notes`` says, in sentences, where the files deviate from their
-    layout without being at fault: a test split that was withheld, records that no split names.
+    ``splits`` has the keys ``train``, ``dev`` and ``test``, in this order, as far as the files have them, and after them the ``derived``
+    splits: those that an audit made, each mapped to the split that it is a part of. Mention ids are unique over all splits but the derived
+    ones. ``faults`` holds what was left out under ``on_error="skip"``. ``notes`` says, in sentences, where the files deviate from their
+    layout without being at fault: a test split that was withheld, records that no split names. ``published`` has the mentions' ids as keys.
     """
 
     name: str
@@ -30,6 +44,13 @@ class Dataset:
     splits: Mapping[str, tuple[Mention, ...]]
     faults: tuple[DataError, ...] = ()
     notes: tuple[str, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Published] = field(default_factory=dict, repr=False)
+
+    @property
+    def published_splits(self) -> dict[str, tuple[Mention, ...]]:
+        """The splits that the files have, without derived ones."""
+        return {name: mentions for name, mentions in self.splits.items() if name not in self.derived}
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,7 @@ class Contents:
     splits: Mapping[str, tuple[Mention, ...]]
     notes: tuple[str, ...] = ()
     name: str | None = None
+    published: Mapping[str, Published] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from pgmel.datasets.collecting import EntityCollector, MentionCollector, locate
-from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
+from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout, Published
 from pgmel.datasets.faults import MALFORMED, MISTYPED_KEY, WRONG_OFFSETS, Faults, Place
 from pgmel.datasets.reading import parse_record
 from pgmel.errors import DataError
@@ -67,9 +67,9 @@ def _load(root: Path, faults: Faults) -> Contents:
                 if not inside or row.context[row.start : row.end] != row.mention:
                     faults.report(WRONG_OFFSETS, where, f"start {row.start}, end {row.end}")
                     continue
-            mentions.add(split, _to_mention(row, root), where)
+            mentions.add(split, _to_mention(row, root), where, Published(str(row.id), row.image))
     notes = () if mentions.splits else ("there are no mentions, only a knowledge base",)
-    return Contents(entities.entities, mentions.splits, notes)
+    return Contents(entities.entities, mentions.splits, notes, published=mentions.published)
 
 
 def _find_splits(root: Path) -> dict[str, Path]:

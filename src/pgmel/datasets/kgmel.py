@@ -13,11 +13,12 @@ do; mention ids are the split, the record's id and the position in it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from pgmel.datasets.collecting import EntityCollector, MentionCollector, assign_splits, locate, parse_gold
-from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
+from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout, Published
 from pgmel.datasets.faults import DUPLICATE_ID, UNEVEN_LISTS, WRONG_FIELDS, Faults, Place
 from pgmel.datasets.reading import list_names, parse_record, read_items, read_table, read_value
 from pgmel.errors import DataError
@@ -38,6 +39,7 @@ class _Record(msgspec.Struct):
     mention: list[str]
     entity: list[str]
     answer: list[str]
+    address: Any = msgspec.field(name="img-url", default=None)
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,13 @@ def _load(path: Path, faults: Faults) -> Contents:
                 continue
             record, where = records[key]
             image = files.pictures / (record.img_path.split(".", 1)[0] + ".jpg") if record.img_path and key not in blank else None
+            address = record.address if isinstance(record.address, str) and record.address else record.img_path
+            published = Published(key, address if image else None)
             for number, (surface, answer) in enumerate(zip(record.mention, record.answer, strict=True)):
                 start, end = locate(surface, record.sentence)
                 mention = Mention(f"{split}-{key}-{number}", surface, record.sentence, start, end, image, parse_gold(answer))
-                mentions.add(split, mention, where)
-    return Contents(entities.entities, mentions.splits, tuple(notes), files.name)
+                mentions.add(split, mention, where, published)
+    return Contents(entities.entities, mentions.splits, tuple(notes), files.name, mentions.published)
 
 
 def _name_splits(splits: dict[str, Ids], files: _Files) -> dict[str, Ids]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgmel.datasets.dataset import Dataset, Layout
+from pgmel.datasets.derived import add_derived, derived_file, read_derived
 from pgmel.datasets.faults import Faults, OnError
 from pgmel.datasets.generic import GENERIC
 from pgmel.datasets.kgmel import KGMEL
@@ -23,10 +24,11 @@ LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (GENERIC, MIMIC,
 
 
 def load_dataset(path: Path, layout: str = "auto", on_error: OnError = "stop") -> Dataset:
-    """Load a data set of any layout.
+    """Load a data set of any layout, with the splits that an audit derived from its own.
 
     Args:
-        path: Its folder; for ``kgmel`` also the JSON file of one data set among several.
+        path: Its folder; for ``kgmel`` also the JSON file of one data set among several. Or a folder with ``clean-splits.json``, which
+            names the data set.
         layout: A name in ``LAYOUTS``, or ``auto`` to detect it from the files.
         on_error: ``stop`` raises at the first faulty record; ``skip`` leaves faulty records out and lists them in ``Dataset.faults``.
             Files that are missing, or that are no JSON at all, stop in either case.
@@ -35,8 +37,21 @@ def load_dataset(path: Path, layout: str = "auto", on_error: OnError = "stop") -
         DataError: If the path does not exist, its layout is unknown or ambiguous, or a file or record breaks the layout.
         SettingError: If ``layout`` or ``on_error`` is no valid name.
     """
-    faults = Faults(on_error)
     path = Path(path)
+    with _reading(path):
+        derived = read_derived(path)
+        beside = read_derived(derived[0]) if derived and derived_file(derived[0]).resolve() != derived_file(path).resolve() else None
+    if derived is None:
+        return _load(path, layout, on_error)
+    root, content = derived
+    dataset = _load(root, content.layout if layout == "auto" else layout, on_error)
+    if beside is not None:
+        dataset = add_derived(dataset, beside[1], derived_file(root))
+    return add_derived(dataset, content, derived_file(path))
+
+
+def _load(path: Path, layout: str, on_error: OnError) -> Dataset:
+    faults = Faults(on_error)
     chosen = detect_layout(path) if layout == "auto" else look_up({**LAYOUTS, "auto": GENERIC}, layout, "data.layout")
     with _reading(path), _paused_collector():
         if path.is_file() and not chosen.detect(path):
@@ -51,6 +66,7 @@ def load_dataset(path: Path, layout: str = "auto", on_error: OnError = "stop") -
         splits={split: contents.splits[split] for split in order},
         faults=tuple(faults.found),
         notes=contents.notes,
+        published=contents.published,
     )
 
 

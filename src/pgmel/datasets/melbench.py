@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from pgmel.datasets.collecting import EntityCollector, MentionCollector, assign_splits, keep_known, locate, parse_gold
-from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
+from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout, Published
 from pgmel.datasets.faults import ID_DISAGREES, UNEVEN_LISTS, UNKNOWN_QID, WRONG_TYPE, Faults, Place
 from pgmel.datasets.reading import parse_record, read_members, read_value
 from pgmel.errors import DataError
@@ -44,7 +44,7 @@ class _Record(msgspec.Struct):
 class _Row:
     split: str
     mention_id: str
-    picture: str
+    key: str  # of the record, and name of its picture
     sentence: str
     links: tuple[tuple[str, str, str], ...]  # surface, entity name, answer
     where: Place
@@ -65,14 +65,14 @@ def _load(root: Path, faults: Faults) -> Contents:
         mentions.open_split(split)
     pictures = next((place / name for place in (root, folder) for name in ("images", "image") if (place / name).is_dir()), root / "images")
     for row in rows:
-        image = pictures / f"{row.picture}.jpg"
+        image = pictures / f"{row.key}.jpg"
         for number, (surface, _, answer) in enumerate(row.links):
             mention_id = row.mention_id if len(row.links) == 1 else f"{row.mention_id}-{number}"
             start, end = locate(surface, row.sentence)
             listed = candidates.get(surface, ())
             mention = Mention(mention_id, surface, row.sentence, start, end, image, parse_gold(answer), listed)
-            mentions.add(row.split, mention, row.where)
-    return Contents(entities.entities, mentions.splits, tuple(notes))
+            mentions.add(row.split, mention, row.where, Published(row.key, image.name))
+    return Contents(entities.entities, mentions.splits, tuple(notes), published=mentions.published)
 
 
 def _detect_here(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from pgmel.datasets.collecting import EntityCollector, MentionCollector, locate, parse_gold
-from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout
+from pgmel.datasets.dataset import SPLIT_NAMES, Contents, Layout, Published
 from pgmel.datasets.faults import DUPLICATE_ID, ID_DISAGREES, MISSING_KEY, UNKNOWN_QID, Faults, Place
 from pgmel.datasets.reading import list_names, parse_record, read_items, read_members
 from pgmel.errors import DataError
@@ -79,8 +79,9 @@ def _load(root: Path, faults: Faults) -> Contents:
             start, end = locate(surface, row.sentence)
             image = folder / picture_name(row.img_path, present) if row.img_path else None
             gold, candidates = parse_gold(row.answer), tuple(row.cands)
-            mentions.add(split, Mention(f"{split}-{position}", surface, row.sentence, start, end, image, gold, candidates), where)
-    return Contents(entities.entities, mentions.splits)
+            mention = Mention(f"{split}-{position}", surface, row.sentence, start, end, image, gold, candidates)
+            mentions.add(split, mention, where, Published(None, row.img_path or None))
+    return Contents(entities.entities, mentions.splits, published=mentions.published)
 
 
 def _read_entities(root: Path, faults: Faults) -> EntityCollector:

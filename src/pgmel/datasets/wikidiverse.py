@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 from urllib.parse import unquote
 
 from pgmel.datasets.collecting import EntityCollector, MentionCollector
-from pgmel.datasets.dataset import Contents
+from pgmel.datasets.dataset import Contents, Published
 from pgmel.datasets.faults import DUPLICATE_ID, EMPTY_ID, WRONG_FIELDS, Faults, Place
 from pgmel.datasets.reading import list_names, parse_record, read_items, read_table
 from pgmel.errors import DataError
@@ -124,8 +124,8 @@ def _name_of(entity_id: str) -> str:
 
 
 Record = TypeVar("Record")
-Reader = Callable[[Record, str, Place, "WikipediaEntities", "MentionPictures"], Iterator[tuple[Mention, Place]]]
-"""Yields the mentions of a record, and where each stands: ``(record, id prefix, place, entities, pictures)``."""
+Reader = Callable[[Record, str, Place, "WikipediaEntities", "MentionPictures"], Iterator[tuple[Mention, Place, str | None]]]
+"""Yields a record's mentions, where each stands, and its picture's address: ``(record, id prefix, place, entities, pictures)``."""
 
 
 def load_records(
@@ -148,16 +148,16 @@ def load_records(
         raise DataError(f"there is no file of mentions; looked for {looked_for}", root)
     pictures = MentionPictures(root)
     entities = WikipediaEntities(root, faults)
-    found: list[tuple[str, Mention, Place]] = []
+    found: list[tuple[str, tuple[Mention, Place, str | None]]] = []
     for split, file in files.items():
         for position, item in enumerate(read_items(file)):
             where = Place(file, f"record {position + 1}")
             record = parse_record(item, kind, faults, where)
             if record is not None:
-                found += [(split, mention, here) for mention, here in read(record, f"{split}-{position}", where, entities, pictures)]
+                found += [(split, read_one) for read_one in read(record, f"{split}-{position}", where, entities, pictures)]
     mentions = MentionCollector(entities.collector.ids, faults)
     for split in files:
         mentions.open_split(split)
-    for split, mention, where in found:
-        mentions.add(split, mention, where)
-    return Contents(entities.collector.entities, mentions.splits)
+    for split, (mention, where, address) in found:
+        mentions.add(split, mention, where, Published(None, address or None))
+    return Contents(entities.collector.entities, mentions.splits, published=mentions.published)

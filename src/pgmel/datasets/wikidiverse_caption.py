@@ -64,14 +64,15 @@ def _load(root: Path, faults: Faults) -> Contents:
 
 def _read(
     row: _Caption, name: str, where: Place, entities: WikipediaEntities, pictures: MentionPictures
-) -> Iterator[tuple[Mention, Place]]:
+) -> Iterator[tuple[Mention, Place, str | None]]:
     for number, span in enumerate(row.spans):
         here = Place(where.file, f"{where.text}, mention {number + 1}")
         gold = parse_link(span.address)
         if isinstance(gold, str) and not entities.add_link(gold, here):
             continue
         start, end = locate(span.surface, row.caption, span.start, span.end)
-        yield Mention(f"{name}-{number}", span.surface, row.caption, start, end, pictures.path_of(row.picture), gold), here
+        mention = Mention(f"{name}-{number}", span.surface, row.caption, start, end, pictures.path_of(row.picture), gold)
+        yield mention, here, row.picture
 
 
 WIKIDIVERSE_CAPTION = Layout(

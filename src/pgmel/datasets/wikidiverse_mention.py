@@ -67,14 +67,16 @@ def _load(root: Path, faults: Faults) -> Contents:
     return load_records(root, faults, _find_splits(root), looked_for, _Row, _read)
 
 
-def _read(row: _Row, name: str, where: Place, entities: WikipediaEntities, pictures: MentionPictures) -> Iterator[tuple[Mention, Place]]:
+def _read(
+    row: _Row, name: str, where: Place, entities: WikipediaEntities, pictures: MentionPictures
+) -> Iterator[tuple[Mention, Place, str | None]]:
     gold = parse_link(row.address)
     if isinstance(gold, str) and not entities.add_link(gold, where):
         return
     links = dict.fromkeys(link for address in row.candidates if isinstance(link := parse_link(address), str))
     candidates = tuple([link for link in links if entities.add_link(link, where)])
     start, end = locate(row.surface, row.sentence, row.start, row.end)
-    yield Mention(name, row.surface, row.sentence, start, end, pictures.path_of(row.picture), gold, candidates), where
+    yield Mention(name, row.surface, row.sentence, start, end, pictures.path_of(row.picture), gold, candidates), where, row.picture
 
 
 WIKIDIVERSE_MENTION = Layout(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pgmel.datasets import Dataset, audit_dataset, convert_dataset, load_dataset
+from pgmel.datasets import Dataset, convert_dataset, describe_dataset, load_dataset
 from pgmel.errors import DataError
 
 pytestmark = pytest.mark.shared_data
@@ -29,11 +29,11 @@ def test_wikimel(shared_data: Path) -> None:
 
 
 def test_wikimel_shares_few_sentences_and_many_entities_between_splits(shared_data: Path) -> None:
-    audit = audit_dataset(load_dataset(shared_data / "wikimel"))
-    dev = audit.splits["dev"]
-    assert audit.overlaps[0].shared_contexts == 8
+    found = describe_dataset(load_dataset(shared_data / "wikimel"))
+    dev = found.splits["dev"]
+    assert found.overlaps[0].shared_contexts == 8
     assert dev.seen_mentions / dev.linked == pytest.approx(0.434, abs=0.001)
-    assert sum(split.titles for split in audit.splits.values()) / 20_715 == pytest.approx(0.477, abs=0.001)
+    assert sum(split.titles for split in found.splits.values()) / 20_715 == pytest.approx(0.477, abs=0.001)
 
 
 def test_richpedia_has_one_mention_without_text(shared_data: Path) -> None:
@@ -46,7 +46,7 @@ def test_richpedia_has_one_mention_without_text(shared_data: Path) -> None:
 
 
 def test_richpedia_tells_the_answer_only_by_its_pictures(shared_data: Path) -> None:
-    for split in audit_dataset(load_dataset(shared_data / "richpediamel", on_error="skip")).splits.values():
+    for split in describe_dataset(load_dataset(shared_data / "richpediamel", on_error="skip")).splits.values():
         assert (split.telling_ids, split.telling_pictures) == (0, split.mentions)
 
 
@@ -57,7 +57,7 @@ def test_wikidiverse(shared_data: Path) -> None:
     captions = {split: len({mention.id.rsplit("-", 1)[0] for mention in mentions}) for split, mentions in dataset.splits.items()}
     assert captions == {"train": 5_556, "dev": 799}
     assert not any(entity.description for entity in dataset.entities)
-    assert audit_dataset(dataset).overlaps[0].shared_rows == 22  # eight captions are in both splits
+    assert describe_dataset(dataset).overlaps[0].shared_rows == 22  # eight captions are in both splits
 
 
 def test_emoji(shared_data: Path) -> None:
@@ -66,7 +66,7 @@ def test_emoji(shared_data: Path) -> None:
     assert counts(dataset) == (1_895, {"train": 4_586, "dev": 1_154})
     assert all(entity.images[0].is_file() for entity in dataset.entities)
     assert all(mention.image and mention.image.is_file() for split in dataset.splits.values() for mention in split)
-    assert audit_dataset(dataset).splits["dev"].seen_gold_entities == 0
+    assert describe_dataset(dataset).splits["dev"].seen_gold_entities == 0
 
 
 @pytest.mark.parametrize("name", ["wikimel", "richpediamel", "wikidiverse", "emoji"])

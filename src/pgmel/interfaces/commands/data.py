@@ -1,30 +1,34 @@
-"""``pgmel data``: describe a data set, convert it to our own layout, list the layouts that can be read."""
+"""``pgmel data``: describe a data set, audit its splits, convert it to our own layout, list the layouts that can be read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from pgmel.datasets import LAYOUTS, Audit, Dataset, PictureAudit, audit_dataset, audit_pictures, convert_dataset, load_dataset
-from pgmel.datasets.audit import SplitCounts
+from pgmel.datasets import (
+    LAYOUTS,
+    Dataset,
+    Description,
+    PictureDescription,
+    convert_dataset,
+    describe_dataset,
+    describe_pictures,
+    load_dataset,
+)
+from pgmel.datasets.description import SplitCounts
 from pgmel.files import encode_json
+from pgmel.interfaces.commands.audit import EPILOG, audit
+from pgmel.interfaces.options import DataPath, JsonOption, LayoutOption, OnErrorOption
+from pgmel.interfaces.showing import faults_to_json, share, show_faults
 
 __all__ = ["app"]
 
-NUM_FAULTS = 10
-
 app = typer.Typer(no_args_is_help=True, help="Look at data sets and convert them.")
-
-DataPath = Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)]
-LayoutOption = Annotated[str, typer.Option(help=f"auto, {', '.join(LAYOUTS)}.")]
-OnErrorOption = Annotated[
-    Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip it, and count and list what was skipped.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+app.command("audit", epilog=EPILOG)(audit)
 
 # Rows of the table of splits: title, count, and what it is a share of.
 SPLIT_ROWS: tuple[tuple[str, Callable[[SplitCounts], int], Callable[[SplitCounts], int] | None], ...] = (
@@ -75,12 +79,12 @@ def describe(
 ) -> None:
     """Count what a data set holds: splits, entities, pictures, NIL, ambiguity, and what gives answers away."""
     dataset = load_dataset(path, layout, on_error)
-    audit = audit_dataset(dataset)
-    seen = audit_pictures(dataset) if pictures else None
+    description = describe_dataset(dataset)
+    seen = describe_pictures(dataset) if pictures else None
     if as_json:
-        typer.echo(encode_json(_to_json(dataset, audit, seen)), nl=False)
+        typer.echo(encode_json(_to_json(dataset, description, seen)), nl=False)
     else:
-        _show(Console(), dataset, audit, seen)
+        _show(Console(), dataset, description, seen)
 
 
 @app.command(epilog="Example: pgmel data convert WikiMEL wikimel-generic --copy-pictures")
@@ -97,7 +101,7 @@ def convert(
     dataset = load_dataset(path, layout, on_error)
     result = convert_dataset(dataset, out, copy_pictures, overwrite)
     if as_json:
-        typer.echo(encode_json({**asdict(result), "folder": str(result.folder), "faults": _faults_to_json(dataset)}), nl=False)
+        typer.echo(encode_json({**asdict(result), "folder": str(result.folder), "faults": faults_to_json(dataset)}), nl=False)
         return
     console = Console()
     counts = ", ".join(f"{count:,} {split}" for split, count in result.mentions.items()) or "no"
@@ -106,7 +110,7 @@ def convert(
     )
     if copy_pictures:
         console.print(f"Copied {result.pictures_copied:,} pictures; {result.pictures_missing:,} were missing", highlight=False)
-    _show_faults(console, dataset)
+    show_faults(console, dataset)
 
 
 @app.command(epilog="Example: pgmel data layouts")
@@ -122,56 +126,51 @@ def layouts(as_json: JsonOption = False) -> None:
     Console().print(table)
 
 
-def _to_json(dataset: Dataset, audit: Audit, pictures: PictureAudit | None) -> dict[str, Any]:
-    faults = _faults_to_json(dataset)
-    return {**asdict(audit), "path": str(dataset.root), "faults": faults, "pictures": asdict(pictures) if pictures else None}
+def _to_json(dataset: Dataset, description: Description, pictures: PictureDescription | None) -> dict[str, Any]:
+    faults = faults_to_json(dataset)
+    return {**asdict(description), "path": str(dataset.root), "faults": faults, "pictures": asdict(pictures) if pictures else None}
 
 
-def _faults_to_json(dataset: Dataset) -> dict[str, Any]:
-    rules: dict[str, int] = {}
-    for fault in dataset.faults:
-        rules[fault.rule] = rules.get(fault.rule, 0) + 1
-    return {"count": len(dataset.faults), "by_rule": rules, "first": [str(fault) for fault in dataset.faults[:NUM_FAULTS]]}
-
-
-def _show(console: Console, dataset: Dataset, audit: Audit, pictures: PictureAudit | None) -> None:
-    title = f"{audit.name}: {audit.layout} layout, {audit.entities.entities:,} entities"
+def _show(console: Console, dataset: Dataset, description: Description, pictures: PictureDescription | None) -> None:
+    title = f"{description.name}: {description.layout} layout, {description.entities.entities:,} entities"
     console.print(title, style="bold", highlight=False, markup=False)
-    table = Table("mentions", *audit.splits, title_justify="left")
+    table = Table("mentions", *description.splits, title_justify="left")
     for label, count, whole in SPLIT_ROWS:
         cells = [
             "-"
-            if label in AGAINST_TRAIN and (name == "train" or "train" not in audit.splits)
-            else _share(count(split), whole(split) if whole else None)
-            for name, split in audit.splits.items()
+            if label in AGAINST_TRAIN and (name == "train" or "train" not in description.splits)
+            else share(count(split), whole(split) if whole else None)
+            for name, split in description.splits.items()
         ]
         table.add_row(label, *cells)
     if pictures:
-        usable = (_share(pictures.usable[name], split.mentions) for name, split in audit.splits.items())
+        usable = (share(pictures.usable[name], split.mentions) for name, split in description.splits.items())
         table.add_row("with a usable picture", *usable)
         table.add_row(
-            "picture nearly its gold entity's", *(_share(pictures.twins[name], split.linked) for name, split in audit.splits.items())
+            "picture nearly its gold entity's", *(share(pictures.twins[name], split.linked) for name, split in description.splits.items())
         )
     console.print(table)
-    console.print(f"{audit.ambiguous_surfaces:,} of {audit.surfaces:,} mention texts name several gold entities", highlight=False)
-    if audit.overlaps:
+    console.print(
+        f"{description.ambiguous_surfaces:,} of {description.surfaces:,} mention texts name several gold entities", highlight=False
+    )
+    if description.overlaps:
         shared = Table("mentions that share with", "sentence", "picture", "whole row")
-        for pair in audit.overlaps:
+        for pair in description.overlaps:
             label = f"{pair.second}, with {pair.first}"
             shared.add_row(label, f"{pair.shared_contexts:,}", f"{pair.shared_pictures:,}", f"{pair.shared_rows:,}")
         console.print(shared)
     kb = Table("knowledge base", "entities")
     for key, label in ENTITY_ROWS.items():
-        kb.add_row(label, _share(getattr(audit.entities, key), None if key == "entities" else audit.entities.entities))
+        kb.add_row(label, share(getattr(description.entities, key), None if key == "entities" else description.entities.entities))
     console.print(kb)
     if pictures:
         _show_pictures(console, pictures)
-    for note in audit.notes:
+    for note in description.notes:
         console.print(f"Note: {note}", highlight=False, markup=False)
-    _show_faults(console, dataset)
+    show_faults(console, dataset)
 
 
-def _show_pictures(console: Console, pictures: PictureAudit) -> None:
+def _show_pictures(console: Console, pictures: PictureDescription) -> None:
     sides: Mapping[str, Any] = {"mentions'": pictures.mentions, "entities'": pictures.entities}
     kinds = sorted({kind for side in sides.values() for kind in side.faults} - {"missing"})
     table = Table("picture files", "named", "usable", "missing", *kinds)
@@ -181,21 +180,3 @@ def _show_pictures(console: Console, pictures: PictureAudit) -> None:
     for side in sides.values():
         for example in side.examples:
             console.print(f"  {example}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _show_faults(console: Console, dataset: Dataset) -> None:
-    if not dataset.faults:
-        return
-    found = _faults_to_json(dataset)
-    table = Table("records left out", "count")
-    for rule, count in sorted(found["by_rule"].items(), key=lambda item: -item[1]):
-        table.add_row(rule, f"{count:,}")
-    console.print(table)
-    for text in found["first"]:
-        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
-    if found["count"] > len(found["first"]):
-        console.print(f"  and {found['count'] - len(found['first']):,} more", highlight=False)
-
-
-def _share(count: int, whole: int | None) -> str:
-    return f"{count:,} ({count / whole:.1%})" if whole else f"{count:,}"

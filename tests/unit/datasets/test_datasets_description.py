@@ -7,9 +7,9 @@ import pytest
 from dataset_writers import write_melbench_richpedia
 from PIL import Image
 
-from pgmel.datasets import Dataset, audit_dataset, audit_pictures, load_dataset
-from pgmel.datasets.audit import SplitOverlap
-from pgmel.datasets.audit_pictures import picture_hash
+from pgmel.datasets import Dataset, describe_dataset, describe_pictures, load_dataset
+from pgmel.datasets.description import SplitOverlap
+from pgmel.datasets.picture_files import picture_hash
 from pgmel.errors import DataError
 from pgmel.records import NIL, Entity, Mention
 
@@ -32,44 +32,44 @@ def make(train: list[Mention], dev: list[Mention] | None = None, test: list[Ment
 
 
 def test_counts_entities() -> None:
-    counts = audit_dataset(make([mention(1), mention(2, gold="Q3"), mention(3, gold=NIL)])).entities
+    counts = describe_dataset(make([mention(1), mention(2, gold="Q3"), mention(3, gold=NIL)])).entities
     assert (counts.entities, counts.described, counts.with_aliases, counts.with_attributes, counts.with_pictures) == (5, 4, 1, 1, 1)
     assert (counts.nameless, counts.sharing_name, counts.duplicates, counts.never_gold) == (1, 4, 2, 3)
 
 
 def test_counts_mentions_sentences_and_pictures() -> None:
     rows = [mention(1, context="The Congo", start=4, end=9), mention(2, context="The Congo", image=Path("a")), mention(3, context="other")]
-    counts = audit_dataset(make(rows)).splits["train"]
+    counts = describe_dataset(make(rows)).splits["train"]
     assert (counts.mentions, counts.contexts, counts.located, counts.with_picture) == (3, 2, 1, 1)
 
 
 def test_nil_and_unannotated_are_told_apart() -> None:
-    counts = audit_dataset(make([mention(1), mention(2, gold=NIL), mention(3, gold=NIL), mention(4, gold=None)])).splits["train"]
+    counts = describe_dataset(make([mention(1), mention(2, gold=NIL), mention(3, gold=NIL), mention(4, gold=None)])).splits["train"]
     assert (counts.nil, counts.unannotated, counts.linked, counts.gold_entities) == (2, 1, 1, 1)
 
 
 def test_counts_texts_that_are_exactly_the_gold_name() -> None:
     rows = [mention(1), mention(2, gold="Q2"), mention(3, "congo", gold="Q2"), mention(4, "Congo", gold=NIL)]
-    assert audit_dataset(make(rows)).splits["train"].titles == 2
+    assert describe_dataset(make(rows)).splits["train"].titles == 2
 
 
 def test_a_text_is_ambiguous_when_it_names_several_golds_in_any_split() -> None:
-    audit = audit_dataset(make([mention(1), mention(2, "Twin", "Q3"), mention(3, "Twin", NIL)], [mention(4, gold="Q2")]))
-    assert (audit.surfaces, audit.ambiguous_surfaces) == (2, 1)
-    assert (audit.splits["train"].ambiguous, audit.splits["dev"].ambiguous) == (1, 1)
+    found = describe_dataset(make([mention(1), mention(2, "Twin", "Q3"), mention(3, "Twin", NIL)], [mention(4, gold="Q2")]))
+    assert (found.surfaces, found.ambiguous_surfaces) == (2, 1)
+    assert (found.splits["train"].ambiguous, found.splits["dev"].ambiguous) == (1, 1)
 
 
 def test_counts_golds_that_training_has_seen() -> None:
     train = [mention(1), mention(2, gold="Q3")]
     test = [mention(3), mention(4), mention(5, gold="Q2"), mention(6, gold=NIL)]
-    audit = audit_dataset(make(train, None, test))
-    assert (audit.splits["test"].seen_gold_entities, audit.splits["test"].gold_entities, audit.splits["test"].seen_mentions) == (1, 2, 2)
-    assert (audit.splits["train"].seen_gold_entities, audit.splits["train"].seen_mentions) == (0, 0)
+    found = describe_dataset(make(train, None, test))
+    assert (found.splits["test"].seen_gold_entities, found.splits["test"].gold_entities, found.splits["test"].seen_mentions) == (1, 2, 2)
+    assert (found.splits["train"].seen_gold_entities, found.splits["train"].seen_mentions) == (0, 0)
 
 
 def test_counts_candidates() -> None:
     rows = [mention(1, candidates=("Q2", "Q1")), mention(2, candidates=("Q2",)), mention(3), mention(4, gold=NIL, candidates=("Q1",))]
-    counts = audit_dataset(make(rows)).splits["train"]
+    counts = describe_dataset(make(rows)).splits["train"]
     assert (counts.with_candidates, counts.gold_in_candidates) == (2, 1)
 
 
@@ -77,19 +77,19 @@ def test_counts_candidates() -> None:
     ("name", "tells"), [("Q1.jpg", 1), ("x-Q1_0.jpg", 1), ("Q12.jpg", 0), ("xQ1.jpg", 0), ("Q12-Q1.jpg", 1), ("a.jpg", 0)]
 )
 def test_finds_the_gold_id_in_names_of_pictures(name: str, tells: int) -> None:
-    assert audit_dataset(make([mention(1, image=Path("Q1", name))])).splits["train"].telling_pictures == tells
+    assert describe_dataset(make([mention(1, image=Path("Q1", name))])).splits["train"].telling_pictures == tells
 
 
 def test_finds_the_gold_id_in_mention_ids() -> None:
     rows = [Mention("train-Q1", "x", entity_id="Q1"), Mention("train-Q11", "x", entity_id="Q1"), Mention("Q1", "x", entity_id=NIL)]
-    assert audit_dataset(make(rows)).splits["train"].telling_ids == 1
+    assert describe_dataset(make(rows)).splits["train"].telling_ids == 1
 
 
 def test_compares_every_pair_of_splits() -> None:
     train = [mention(1, context="one", image=Path("a")), mention(2, context=""), mention(3, context="two")]
     dev = [mention(4, context="one", image=Path("b")), mention(5, context="three", image=Path("a")), mention(6, context="")]
     test = [mention(7, context="one", image=Path("a")), mention(8, "Twin", "Q3", context="one")]
-    assert audit_dataset(make(train, dev, test)).overlaps == (
+    assert describe_dataset(make(train, dev, test)).overlaps == (
         SplitOverlap("train", "dev", shared_contexts=1, shared_pictures=1, shared_rows=1),
         SplitOverlap("train", "test", shared_contexts=2, shared_pictures=1, shared_rows=1),
         SplitOverlap("dev", "test", shared_contexts=2, shared_pictures=1, shared_rows=0),
@@ -98,13 +98,13 @@ def test_compares_every_pair_of_splits() -> None:
 
 def test_faults_are_counted_by_rule() -> None:
     faults = (DataError("rule a", "x", "line 1"), DataError("rule a", "x", "line 2"), DataError("rule b"))
-    audit = audit_dataset(make([], faults=faults, notes=("a note",)))
-    assert (audit.faults, audit.notes) == ({"rule a": 2, "rule b": 1}, ("a note",))
+    found = describe_dataset(make([], faults=faults, notes=("a note",)))
+    assert (found.faults, found.notes) == ({"rule a": 2, "rule b": 1}, ("a note",))
 
 
-def test_an_empty_data_set_can_be_audited() -> None:
-    audit = audit_dataset(Dataset("name", "generic", Path("root"), (), {}))
-    assert (audit.splits, audit.entities.entities, audit.overlaps) == ({}, 0, ())
+def test_an_empty_data_set_can_be_described() -> None:
+    found = describe_dataset(Dataset("name", "generic", Path("root"), (), {}))
+    assert (found.splits, found.entities.entities, found.overlaps) == ({}, 0, ())
 
 
 def test_richpedia_tells_the_answer_by_its_pictures(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_richpedia_tells_the_answer_by_its_pictures(tmp_path: Path) -> None:
     write_melbench_richpedia(tmp_path, plain)
     text = (tmp_path / "train.json").read_text().replace("K0", "Q0").replace("K1", "Q1")
     (tmp_path / "train.json").write_text(text)
-    counts = audit_dataset(load_dataset(tmp_path)).splits["train"]
+    counts = describe_dataset(load_dataset(tmp_path)).splits["train"]
     assert (counts.telling_pictures, counts.telling_ids) == (1, 0)
 
 
@@ -136,13 +136,13 @@ def test_pictures_are_opened_once_each_and_their_faults_counted(tmp_path: Path) 
     names = ["good.png", "good.png", "gone.jpg", "empty.jpg", "page.jpg", "cut.png"]
     rows = [mention(n, image=tmp_path / name) for n, name in enumerate(names)]
     dataset = Dataset("name", "generic", tmp_path, (Entity("Q1", "x", images=(other, tmp_path / "no.png")),), {"train": tuple(rows)})
-    audit = audit_pictures(dataset, show_progress=False)
-    assert (audit.mentions.named, audit.mentions.usable) == (5, 1)
-    assert audit.mentions.faults == {"broken": 1, "empty": 1, "missing": 1, "unsupported": 1}
-    assert len(audit.mentions.examples) == 3
-    assert any("page.jpg: it is an HTML page" in example for example in audit.mentions.examples)
-    assert (audit.entities.named, audit.entities.usable, audit.entities.faults) == (2, 1, {"missing": 1})
-    assert audit.usable == {"train": 2}
+    found = describe_pictures(dataset, show_progress=False)
+    assert (found.mentions.named, found.mentions.usable) == (5, 1)
+    assert found.mentions.faults == {"broken": 1, "empty": 1, "missing": 1, "unsupported": 1}
+    assert len(found.mentions.examples) == 3
+    assert any("page.jpg: it is an HTML page" in example for example in found.mentions.examples)
+    assert (found.entities.named, found.entities.usable, found.entities.faults) == (2, 1, {"missing": 1})
+    assert found.usable == {"train": 2}
 
 
 def test_twins_are_mentions_with_a_picture_of_their_gold_entity(tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_twins_are_mentions_with_a_picture_of_their_gold_entity(tmp_path: Path) 
         mention(5),
         mention(6, image=tmp_path / "gone.png"),
     )
-    audit = audit_pictures(Dataset("name", "generic", tmp_path, entities, {"train": rows[:1], "dev": rows[1:]}), show_progress=False)
-    assert audit.twins == {"train": 1, "dev": 0}
+    found = describe_pictures(Dataset("name", "generic", tmp_path, entities, {"train": rows[:1], "dev": rows[1:]}), show_progress=False)
+    assert found.twins == {"train": 1, "dev": 0}
 
 
 def test_the_hash_equals_a_slow_cosine_transform() -> None:

@@ -1,6 +1,7 @@
-"""Count what a data set holds, and what in it would make results look better than they are.
+"""Count what a data set holds, and, at a first glance, what in it would make results look better than they are.
 
-Everything here is computed from the records; ``pgmel.datasets.audit_pictures`` looks at the picture files.
+Everything here is computed from the records; ``pgmel.datasets.description_pictures`` looks at the picture files, and
+``pgmel.datasets.audit`` compares splits in depth.
 """
 
 from collections import Counter, defaultdict
@@ -8,10 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from pgmel.datasets.audit.entities import duplicate_groups, text_of
+from pgmel.datasets.audit.names import tells
+from pgmel.datasets.audit.rows import row_key
 from pgmel.datasets.dataset import Dataset
 from pgmel.records import NIL, Entity, Mention
 
-__all__ = ["Audit", "EntityCounts", "SplitCounts", "SplitOverlap", "audit_dataset"]
+__all__ = ["Description", "EntityCounts", "SplitCounts", "SplitOverlap", "describe_dataset"]
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ class SplitOverlap:
 
 
 @dataclass(frozen=True)
-class Audit:
-    """What ``audit_dataset`` found.
+class Description:
+    """What ``describe_dataset`` counted.
 
     ``ambiguous_surfaces`` of all ``surfaces`` name several gold entities, over all splits. ``faults`` counts the records left out, by rule.
     """
@@ -99,28 +103,28 @@ class Audit:
     notes: tuple[str, ...]
 
 
-def audit_dataset(dataset: Dataset) -> Audit:
-    """Audit a data set's records."""
-    everything = [mention for mentions in dataset.splits.values() for mention in mentions]
+def describe_dataset(dataset: Dataset) -> Description:
+    """Count a data set's records; derived splits, whose mentions are those of others, are left out."""
+    published = dataset.published_splits
+    everything = [mention for mentions in published.values() for mention in mentions]
     golds_of: defaultdict[str, set[str]] = defaultdict(set)
     for mention in everything:
         if isinstance(mention.entity_id, str):
             golds_of[mention.surface].add(mention.entity_id)
     ambiguous = {surface for surface, golds in golds_of.items() if len(golds) > 1}
     names = {entity.id: entity.name for entity in dataset.entities}
-    seen = _golds(dataset.splits.get("train", ()))
+    seen = _golds(published.get("train", ()))
     splits = {
-        split: _count_split(mentions, names, ambiguous, seen if split != "train" else frozenset())
-        for split, mentions in dataset.splits.items()
+        split: _count_split(mentions, names, ambiguous, seen if split != "train" else frozenset()) for split, mentions in published.items()
     }
-    return Audit(
+    return Description(
         name=dataset.name,
         layout=dataset.layout,
         splits=splits,
         entities=_count_entities(dataset.entities, _golds(everything)),
         surfaces=len(golds_of),
         ambiguous_surfaces=len(ambiguous),
-        overlaps=tuple(_compare(first, second, dataset.splits) for first, second in combinations(dataset.splits, 2)),
+        overlaps=tuple(_compare(first, second, published) for first, second in combinations(published, 2)),
         faults=Counter(fault.rule for fault in dataset.faults),
         notes=dataset.notes,
     )
@@ -147,25 +151,13 @@ def _count_split(mentions: Sequence[Mention], names: Mapping[str, str], ambiguou
         seen_mentions=sum(gold in seen for _, gold in linked),
         with_candidates=sum(bool(mention.candidates) for mention, _ in linked),
         gold_in_candidates=sum(gold in mention.candidates for mention, gold in linked),
-        telling_ids=sum(_contains(mention.id, gold) for mention, gold in linked),
-        telling_pictures=sum(mention.image is not None and _contains(mention.image.stem, gold) for mention, gold in linked),
+        telling_ids=sum(tells(mention.id, gold) for mention, gold in linked),
+        telling_pictures=sum(mention.image is not None and tells(mention.image.stem, gold) for mention, gold in linked),
     )
-
-
-def _contains(text: str, gold: str) -> bool:
-    """Whether a text holds an id as a word of its own: ``Q42`` is in ``img-Q42``, not in ``Q421``."""
-    start = text.find(gold)
-    while start >= 0:
-        before, after = text[start - 1 : start], text[start + len(gold) : start + len(gold) + 1]
-        if not before.isalnum() and not after.isalnum():
-            return True
-        start = text.find(gold, start + 1)
-    return False
 
 
 def _count_entities(entities: Sequence[Entity], golds: frozenset[str]) -> EntityCounts:
     names = Counter(entity.name.casefold() for entity in entities)
-    texts = Counter((entity.name, entity.description) for entity in entities)
     return EntityCounts(
         entities=len(entities),
         described=sum(bool(entity.description.strip()) for entity in entities),
@@ -174,7 +166,7 @@ def _count_entities(entities: Sequence[Entity], golds: frozenset[str]) -> Entity
         with_pictures=sum(bool(entity.images) for entity in entities),
         nameless=sum(not entity.name.strip() for entity in entities),
         sharing_name=sum(count for count in names.values() if count > 1),
-        duplicates=sum(count for count in texts.values() if count > 1),
+        duplicates=sum(len(group) for group in duplicate_groups(entities, text_of)),
         never_gold=sum(entity.id not in golds for entity in entities),
     )
 
@@ -182,15 +174,11 @@ def _count_entities(entities: Sequence[Entity], golds: frozenset[str]) -> Entity
 def _compare(first: str, second: str, splits: Mapping[str, Sequence[Mention]]) -> SplitOverlap:
     contexts = {mention.context for mention in splits[first]}
     pictures = {mention.image for mention in splits[first] if mention.image}
-    rows = {_row(mention) for mention in splits[first]}
+    rows = {row_key(mention) for mention in splits[first]}
     return SplitOverlap(
         first,
         second,
         shared_contexts=sum(bool(mention.context) and mention.context in contexts for mention in splits[second]),
         shared_pictures=sum(mention.image in pictures for mention in splits[second]),
-        shared_rows=sum(_row(mention) in rows for mention in splits[second]),
+        shared_rows=sum(row_key(mention) in rows for mention in splits[second]),
     )
-
-
-def _row(mention: Mention) -> tuple[object, ...]:
-    return mention.surface, mention.context, mention.image, mention.entity_id

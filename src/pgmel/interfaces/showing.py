@@ -1,0 +1,40 @@
+"""What several commands show: counts with their shares, and records that were left out."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pgmel.datasets import Dataset
+
+__all__ = ["faults_to_json", "share", "show_faults"]
+
+NUM_FAULTS = 10
+
+
+def faults_to_json(dataset: Dataset) -> dict[str, Any]:
+    """Return how many records were left out, by rule, and the first of them."""
+    rules: dict[str, int] = {}
+    for fault in dataset.faults:
+        rules[fault.rule] = rules.get(fault.rule, 0) + 1
+    return {"count": len(dataset.faults), "by_rule": rules, "first": [str(fault) for fault in dataset.faults[:NUM_FAULTS]]}
+
+
+def show_faults(console: Console, dataset: Dataset) -> None:
+    """Print the records that were left out, if any."""
+    if not dataset.faults:
+        return
+    found = faults_to_json(dataset)
+    table = Table("records left out", "count")
+    for rule, count in sorted(found["by_rule"].items(), key=lambda item: -item[1]):
+        table.add_row(rule, f"{count:,}")
+    console.print(table)
+    for text in found["first"]:
+        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+    if found["count"] > len(found["first"]):
+        console.print(f"  and {found['count'] - len(found['first']):,} more", highlight=False)
+
+
+def share(count: int, whole: int | None) -> str:
+    """Return a count with its share of a whole."""
+    return f"{count:,} ({count / whole:.1%})" if whole else f"{count:,}"

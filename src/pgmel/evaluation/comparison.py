@@ -10,10 +10,9 @@ import numpy.typing as npt
 from pgmel.errors import DataError, SettingError
 from pgmel.evaluation.bootstrap import Interval, group_sums, percentile_intervals, resample_sums
 from pgmel.evaluation.metrics import METRICS, Metrics
+from pgmel.evaluation.signs import sign_flip_sums
 
-__all__ = ["PairedComparison", "SeedSummary", "aggregate_seeds", "compare_paired"]
-
-_MOST_SIGNS = 4_000_000
+__all__ = ["PairedComparison", "SeedSummary", "aggregate_seeds", "compare_paired", "t_interval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,7 @@ def _sign_flip_p(sums: npt.NDArray[np.float64], flips: int, rng: np.random.Gener
         return 1.0
     # Sums that are equal on paper differ in the last bits, by the order of adding; without the allowance they would count at random.
     observed = abs(differing.sum()) - 1e-9 * np.abs(differing).sum()
-    at_once = max(1, _MOST_SIGNS // differing.size)
-    extreme = 0
-    for start in range(0, flips, at_once):
-        signs = rng.integers(0, 2, size=(min(at_once, flips - start), differing.size), dtype=np.int8) * 2.0 - 1
-        extreme += int(np.count_nonzero(np.abs(signs @ differing) >= observed))
+    extreme = int(np.count_nonzero(np.abs(sign_flip_sums(differing[:, None], flips, rng)) >= observed))
     return (extreme + 1) / (flips + 1)
 
 
@@ -149,10 +144,11 @@ def aggregate_seeds(runs: Sequence[Metrics], confidence: float = 0.95) -> SeedSu
     if not 0 < confidence < 1:
         raise SettingError(f"confidence must be between 0 and 1, got {confidence}")
     values = {name: tuple(run.interval(name).value for run in runs) for name in METRICS}
-    return SeedSummary({name: _t_interval(name, run, confidence) for name, run in values.items()}, values, len(runs), confidence)
+    return SeedSummary({name: t_interval(name, run, confidence) for name, run in values.items()}, values, len(runs), confidence)
 
 
-def _t_interval(metric: str, values: tuple[float, ...], confidence: float) -> Interval:
+def t_interval(metric: str, values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the mean of a metric over seeds with its t interval, cut off at the metric's ends; no bounds where there is one seed."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean)

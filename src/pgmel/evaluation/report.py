@@ -1,17 +1,21 @@
 """Write a report as one HTML file that needs nothing else: no script, no font, no picture from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pgmel.evaluation.metrics import METRICS, Metrics
-from pgmel.evaluation.report_cases import CaseView, view_case
+from pgmel.evaluation.report_cases import VERDICTS, view_case
+from pgmel.evaluation.report_curves import view_training
 from pgmel.evaluation.report_data import ReportData
-from pgmel.evaluation.report_figures import view_bar, view_curves, view_nil_curve, view_ranks
+from pgmel.evaluation.report_errors import view_errors
+from pgmel.evaluation.report_facts import format_value, view_pictures, view_settings
+from pgmel.evaluation.report_figures import view_bar, view_nil_curve, view_ranks
 from pgmel.evaluation.report_pictures import Thumbnails
+from pgmel.evaluation.report_trust import view_gates, view_reliability
 from pgmel.evaluation.slices import SLICES
-from pgmel.files import write_text
+from pgmel.files import write_bytes
 from pgmel.version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +31,8 @@ def write_html_report(path: Path, data: ReportData) -> None:
         path: The HTML file; folders above it are made.
         data: What to show; sections without data are left out.
     """
-    write_text(path, render_html_report(data))
+    # Half a surrogate pair, which some data hold, has no place in a file: it becomes a question mark.
+    write_bytes(path, render_html_report(data).encode("utf-8", errors="replace"))
 
 
 def render_html_report(data: ReportData) -> str:
@@ -37,11 +42,6 @@ def render_html_report(data: ReportData) -> str:
     frame that says why. All text is escaped, and the page forbids itself scripts and anything from elsewhere (content security policy).
     """
     thumbnails = Thumbnails()
-    errors = [view_case(example, thumbnails) for example in data.errors]
-    ranks = view_ranks(data.ranks)
-    curves = view_curves(data.training)
-    nil_chart = view_nil_curve(data.nil_curve, data.nil.threshold if data.nil else None)
-    examples = [view_case(example, thumbnails) for example in data.examples]
     text = (
         _environment()
         .get_template("report.html.jinja")
@@ -50,17 +50,21 @@ def render_html_report(data: ReportData) -> str:
             metric_names=METRICS,
             slice_names=SLICES,
             headline=_headline(data),
-            examples=examples,
-            errors=errors,
-            error_kinds=_count_kinds(errors),
-            ranks=ranks,
-            curves=curves,
-            nil_chart=nil_chart,
+            examples=[view_case(example, thumbnails) for example in data.examples],
+            verdicts=VERDICTS,
+            browser=view_errors(data.errors, data.error_sample, thumbnails),
+            ranks=view_ranks(data.ranks),
+            training=view_training(data.training),
+            nil_chart=view_nil_curve(data.nil_curve, data.nil.threshold if data.nil else None),
+            reliability=view_reliability(data.reliability),
+            gates=view_gates(data.gates),
+            picture_sides=view_pictures(data.pictures, data.picture_root),
+            settings=view_settings(data.settings, data.defaults),
             first_metrics=_any_metrics(data),
             version=__version__,
         )
     )
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip()) + "\n"
 
 
 def _headline(data: ReportData) -> dict[str, Any] | None:
@@ -77,29 +81,12 @@ def _any_metrics(data: ReportData) -> Metrics | None:
     return next((row.metrics for row in (*data.systems, *data.modalities)), None)
 
 
-def _count_kinds(errors: list[CaseView]) -> dict[str, tuple[str, int]]:
-    kinds: dict[str, tuple[str, int]] = {}
-    for case in errors:
-        kinds[case.kind] = (case.verdict, kinds.get(case.kind, ("", 0))[1] + 1)
-    return kinds
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _format_p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
-
-
-def _format_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_format_value(part)}" for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_format_value, value))
-    return "none" if value is None else str(value)
 
 
 @lru_cache(maxsize=1)
@@ -114,5 +101,11 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bar": view_bar, "p_value": _format_p, "plain": _format_value}
+    filters: dict[str, Callable[..., Any]] = {
+        "bar": view_bar,
+        "lower_first": _lower_first,
+        "p_value": _format_p,
+        "plain": format_value,
+    }
+    environment.filters |= filters
     return environment

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,14 @@ import numpy.typing as npt
 from pgmel.evaluation.comparison import PairedComparison, SeedSummary
 from pgmel.evaluation.metrics import Metrics
 from pgmel.evaluation.nil import NilCurve, NilMetrics
+from pgmel.evaluation.reliability import Reliability
 from pgmel.records import Entity, Link, Mention
 
-__all__ = ["LinkExample", "RankSeries", "ReportData", "SliceScores", "SystemScores", "TrainingCurves"]
+if TYPE_CHECKING:
+    from pgmel.features import FeatureReport
+    from pgmel.models import GateSummary
+
+__all__ = ["CurveChart", "ErrorSample", "LinkExample", "RankSeries", "ReportData", "SliceScores", "SystemScores", "TrainingCurves"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +56,45 @@ class RankSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveChart:
+    """One chart of training.
+
+    Args:
+        title: What people read above it.
+        lines: Column to the name of its line; columns that hold no number are left out, and a chart without any.
+        note: A sentence on how to read it.
+        level: Name and height of a dashed line to compare with.
+        folded: Whether it stands among the further charts, which are folded away.
+        joined: Whether a line goes on through a phase in which nothing was logged for it; otherwise it breaks off.
+    """
+
+    title: str
+    lines: Mapping[str, str]
+    note: str = ""
+    level: tuple[str, float] | None = None
+    folded: bool = False
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingCurves:
     """What training logged.
 
     Args:
         rows: Lines of ``metrics.csv``, in order: column to value, as text or number; empty or missing where nothing was logged.
         x: Column along the horizontal axis.
-        columns: Columns to draw, one small chart each; empty draws the first eight that hold numbers that change.
-        titles: Column to what people should read above its chart.
+        charts: What to draw; empty draws the first eight columns that hold numbers that change, each by itself.
+        start: Column to its value before the first step, where it was measured.
+        phases: Value of the column ``phase`` to what people should read; those after the first are told apart by shades.
+        faults: What could not be read, one sentence each.
     """
 
     rows: Sequence[Mapping[str, Any]]
     x: str = "step"
-    columns: tuple[str, ...] = ()
-    titles: Mapping[str, str] = field(default_factory=dict)
+    charts: tuple[CurveChart, ...] = ()
+    start: Mapping[str, float] = field(default_factory=dict)
+    phases: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +107,8 @@ class LinkExample:
         entities: Entity id to entity, for the gold, the chosen and the candidates (others do no harm; missing ones show their id only).
         gold_rank: Rank of the gold entity, where it was ranked.
         note: A sentence to show with it.
+        gold_score: Score of the gold entity, where it is known; it may stand behind the candidates.
+        slices: Keys of ``SLICES``, or other texts: the slices that the mention belongs to.
     """
 
     mention: Mention
@@ -83,11 +116,30 @@ class LinkExample:
     entities: Mapping[str, Entity]
     gold_rank: float | None = None
     note: str = ""
+    gold_score: float | None = None
+    slices: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool | None:
         """Whether the answer is the gold one; None where nobody annotated the mention."""
         return None if self.mention.entity_id is None else self.link.entity_id == self.mention.entity_id
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSample:
+    """How many wrong answers there are, where ``ReportData.errors`` shows some of them only.
+
+    Args:
+        num_errors: All wrong answers.
+        num_mentions: All mentions that were judged, right or wrong.
+        order: How those shown were picked and sorted, in a sentence.
+        kinds: Kind of error (``wrong_entity``, ``missed_nil``, ``false_nil``) to how many there are.
+    """
+
+    num_errors: int
+    num_mentions: int
+    order: str = ""
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +153,8 @@ class ReportData:
         facts: Short facts in the header: ``{"data": "demo", "entities": "180"}``.
         command: The command that made the run.
         data: Description of the data, name to value.
-        settings: Settings of the run, name to value; shown folded.
+        settings: Settings of the run, name to value, or group to such a mapping; shown folded.
+        defaults: The same with the values by default; settings that differ are marked.
         versions: Package to version; shown folded.
         systems: The systems compared on the same mentions, the first being the point of departure (zero-shot), the last the result.
         comparison: Paired test of the last system against the first, on H@1.
@@ -112,8 +165,15 @@ class ReportData:
         training: Curves.
         nil: Figures of the NIL decision.
         nil_curve: Its precision and recall over the threshold.
+        reliability: Whether the probabilities mean what they say.
+        reliability_note: What it was measured on: whether the calibration had seen these mentions.
+        gates: Side (``mentions``, ``entities``) to its gates.
+        pictures: Side to the account of its pictures.
+        picture_root: Folder that the paths of pictures are shown relative to.
         examples: Links to look at; a dozen is enough.
-        errors: Wrong links to browse.
+        examples_note: How they were chosen.
+        errors: Wrong links to browse, in the order to show.
+        error_sample: How many there are, where ``errors`` holds some of them.
         notes: Sentences at the foot: what to keep in mind when reading.
     """
 
@@ -124,6 +184,7 @@ class ReportData:
     command: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     systems: tuple[SystemScores, ...] = ()
     comparison: PairedComparison | None = None
@@ -134,6 +195,13 @@ class ReportData:
     training: TrainingCurves | None = None
     nil: NilMetrics | None = None
     nil_curve: NilCurve | None = None
+    reliability: Reliability | None = None
+    reliability_note: str = ""
+    gates: Mapping[str, "GateSummary"] = field(default_factory=dict)
+    pictures: Mapping[str, "FeatureReport"] = field(default_factory=dict)
+    picture_root: Path | None = None
     examples: tuple[LinkExample, ...] = ()
+    examples_note: str = ""
     errors: tuple[LinkExample, ...] = ()
+    error_sample: ErrorSample | None = None
     notes: tuple[str, ...] = ()

@@ -1,9 +1,8 @@
-"""Turn figures into the bars, charts and tables of the report's template."""
+"""Turn figures into the bars, charts and tables of the report's template: scores, ranks, NIL."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +10,13 @@ from markupsafe import Markup
 
 from pgmel.evaluation.bootstrap import Interval
 from pgmel.evaluation.nil import NilCurve
-from pgmel.evaluation.report_charts import Axis, Line, column_chart, line_chart
-from pgmel.evaluation.report_data import RankSeries, TrainingCurves
+from pgmel.evaluation.report_axes import Axis
+from pgmel.evaluation.report_charts import Line, column_chart, line_chart
+from pgmel.evaluation.report_data import RankSeries
 
-__all__ = ["BarView", "CurveView", "RankView", "view_bar", "view_curves", "view_nil_curve", "view_ranks"]
+__all__ = ["BarView", "RankView", "view_bar", "view_nil_curve", "view_ranks"]
 
 _BUCKETS = (("1", 1), ("2", 2), ("3", 3), ("4-5", 5), ("6-10", 10), ("11-30", 30), ("31-100", 100), (">100", math.inf))
-_MOST_POINTS = 160
-_MOST_CURVES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +28,6 @@ class BarView:
     whisker_width: float | None
     value: str
     range: str
-
-
-@dataclass(frozen=True, slots=True)
-class CurveView:
-    """One small chart of training."""
-
-    title: str
-    chart: Markup
-    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +69,6 @@ def view_ranks(series: Sequence[RankSeries]) -> RankView | None:
     )
 
 
-def view_curves(training: TrainingCurves | None) -> list[CurveView]:
-    """Prepare one small chart per logged column that has at least two points."""
-    if training is None:
-        return []
-    columns = training.columns or _changing_columns(training)
-    views = []
-    for column in columns:
-        xs, ys = _points(training, column)
-        if len(xs) < 2:
-            continue
-        title = training.titles.get(column, column)
-        spoken = f"{title} from {ys[0]:.4g} to {ys[-1]:.4g} over {training.x} {xs[0]:.6g} to {xs[-1]:.6g}"
-        chart = line_chart([Line(title, *_thin(xs, ys), shade=1)], Axis(training.x), Axis(""), spoken)
-        views.append(CurveView(title, chart, f"{ys[-1]:.4g}"))
-    return views
-
-
 def view_nil_curve(curve: NilCurve | None, threshold: float | None) -> Markup | None:
     """Prepare precision and recall of NIL over the threshold; None if there is no curve."""
     if curve is None or len(curve.thresholds) < 2:
@@ -118,33 +90,6 @@ def _bucket_shares(ranks: npt.NDArray[np.float64]) -> list[float]:
     edges = [top for _, top in _BUCKETS]
     counts = np.bincount(np.searchsorted(edges, ranks, side="left"), minlength=len(edges))
     return [float(count) / len(ranks) for count in counts]
-
-
-def _changing_columns(training: TrainingCurves) -> tuple[str, ...]:
-    names = dict.fromkeys(name for row in training.rows for name in row if name != training.x)
-    return tuple(name for name in names if len(set(_points(training, name)[1])) > 1)[:_MOST_CURVES]
-
-
-def _points(training: TrainingCurves, column: str) -> tuple[list[float], list[float]]:
-    pairs = [(_number(row, training.x), _number(row, column)) for row in training.rows]
-    kept = [(x, y) for x, y in pairs if x is not None and y is not None]
-    return [x for x, _ in kept], [y for _, y in kept]
-
-
-def _number(row: Mapping[str, Any], column: str) -> float | None:
-    try:
-        value = float(row[column])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _thin(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
-    """Average neighbours until few enough points are left to draw."""
-    if len(xs) <= _MOST_POINTS:
-        return xs, ys
-    parts = np.array_split(np.arange(len(xs)), _MOST_POINTS)
-    return [float(np.mean([xs[i] for i in part])) for part in parts], [float(np.mean([ys[i] for i in part])) for part in parts]
 
 
 def _percent(share: float) -> float:

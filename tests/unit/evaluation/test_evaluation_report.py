@@ -5,6 +5,7 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from PIL import Image
 
 from pgmel import NIL, Candidate, Entity, Link, Mention
 from pgmel.evaluation import (
+    CurveChart,
+    ErrorSample,
     LinkExample,
     Metrics,
     Ranks,
@@ -26,14 +29,18 @@ from pgmel.evaluation import (
     compare_paired,
     measure,
     measure_nil,
+    measure_reliability,
     nil_curve,
     render_html_report,
     write_html_report,
 )
+from pgmel.evaluation.report_axes import Axis
 from pgmel.evaluation.report_cases import view_case
-from pgmel.evaluation.report_charts import Axis, Line, column_chart, line_chart
-from pgmel.evaluation.report_figures import view_bar, view_curves, view_ranks
+from pgmel.evaluation.report_charts import Line, column_chart, line_chart
+from pgmel.evaluation.report_figures import view_bar, view_ranks
 from pgmel.evaluation.report_pictures import Thumbnails
+from pgmel.features import FeatureReport, PictureProblem
+from pgmel.models import GateSummary
 
 EVIL = "<script>alert('x')</script>\"'&"
 VOID = {"meta", "img", "input", "br", "link"}
@@ -111,6 +118,11 @@ def examples(pictures: dict[str, Path]) -> dict[str, LinkExample]:
     }
 
 
+def make_gates(means: list[float]) -> GateSummary:
+    values = np.array(means, np.float32)
+    return GateSummary(values, values, values, 3, 0, 4, 2)
+
+
 @pytest.fixture
 def full(examples: dict[str, LinkExample]) -> ReportData:
     before, after = metrics(1, 2, 3, 40), metrics(1, 1, 1, 2)
@@ -130,17 +142,25 @@ def full(examples: dict[str, LinkExample]) -> ReportData:
         slices=(SliceScores("seen", (before, after)), SliceScores("my own slice", (None, after))),
         ranks=(RankSeries("zero-shot", np.array([1, 2, 3, 40.0])), RankSeries("trained", np.array([1, 1, 1, 2.0]))),
         training=TrainingCurves(
-            [{"step": 1, "loss": "0.5", "dev": ""}, {"step": 2, "loss": "0.3", "dev": ""}], titles={"loss": "hinge loss"}
+            [{"step": 1, "loss": "0.5", "dev": ""}, {"step": 2, "loss": "0.3", "dev": ""}],
+            charts=(CurveChart("hinge loss", {"loss": "loss"}),),
         ),
         nil=measure_nil([1, 0, 0, 1], [1, 0, 1, 0], [0, 1, 0, 0], 100, 0.95, np.random.default_rng(0), threshold=0.4),
         nil_curve=nil_curve([0.1, 0.8, 0.3, 0.5], [1, 0, 0, 1]),
+        reliability=measure_reliability([0.1, 0.8, 0.85], [False, True, False], np.random.default_rng(0)),
+        reliability_note="Judged by cross-fitting.",
+        gates={"mentions": make_gates([0.2, 0.4]), "entities": make_gates([])},
+        pictures={"dev": FeatureReport.of_pictures(7, [PictureProblem("m1", Path("/data/a.png"), "missing", "the file does not exist")])},
+        picture_root=Path("/data"),
         examples=(examples["right"], examples["right_nil"], examples["open"]),
         errors=(examples["wrong_entity"], examples["missed_nil"], examples["false_nil"]),
         notes=("Read with care.",),
     )
 
 
-SECTIONS = {"examples", "systems", "modalities", "slices", "ranks", "nil", "training", "errors", "run"}
+SECTIONS = {
+    *("examples", "systems", "modalities", "slices", "ranks", "reliability", "nil", "gates", "training", "errors", "pictures", "run"),
+}
 
 
 def test_a_full_report_has_every_section_and_links_to_each(full: ReportData) -> None:
@@ -157,8 +177,30 @@ def test_a_full_report_has_every_section_and_links_to_each(full: ReportData) -> 
         "Read with care.",
         "hinge loss",
         "none",
+        "Judged by cross-fitting.",
+        "A gate of 1 takes a dimension from the text alone",
+        "the file does not exist",
     ):
         assert part in page.text
+
+
+def test_paths_of_pictures_are_shown_from_the_data_set_on(full: ReportData) -> None:
+    page = Page(render_html_report(full))
+    assert "a.png" in page.text
+    assert "/data/a.png" not in page.text
+
+
+def test_settings_that_differ_from_the_default_show_it(full: ReportData) -> None:
+    data = replace(full, settings={"model": {"dim": 8, "hidden": 0}, "seed": 1}, defaults={"model": {"dim": 4, "hidden": 0}, "seed": 1})
+    text = " ".join(Page(render_html_report(data)).text.split())
+    assert "dim 8 (4)" in text.replace("dim8", "dim 8")
+    assert "(0)" not in text
+    assert "(1)" not in text
+
+
+def test_text_that_no_file_can_hold_does_not_stop_the_report(tmp_path: Path) -> None:
+    write_html_report(tmp_path / "report.html", ReportData(title="half a pair: \ud800", summary="\u202eright to left"))
+    assert "half a pair: ?" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_report_is_a_page_without_sections() -> None:
@@ -175,12 +217,15 @@ def test_an_empty_report_is_a_page_without_sections() -> None:
         ("slices", "slices"),
         ("ranks", "ranks"),
         ("training", "training"),
+        ("reliability", "reliability"),
+        ("gates", "gates"),
+        ("pictures", "pictures"),
         ("errors", "errors"),
     ],
 )
 def test_a_section_without_data_is_left_out(full: ReportData, field: str, section: str) -> None:
     values = {name: getattr(full, name) for name in full.__slots__}
-    values[field] = None if field == "training" else ()
+    values[field] = type(values[field])() if isinstance(values[field], tuple | dict) else None
     page = Page(render_html_report(ReportData(**values)))
     assert {attrs["id"] for attrs in page.all("section")} == SECTIONS - {section}
     assert f"#{section}" not in {attrs["href"] for attrs in page.all("a")}
@@ -205,7 +250,8 @@ def test_nothing_is_loaded_from_elsewhere(full: ReportData) -> None:
 def test_all_text_is_escaped(pictures: dict[str, Path]) -> None:
     entities = {"Q1": Entity(EVIL, EVIL, description=EVIL, images=(pictures["gold"],))}
     mention = Mention(EVIL, EVIL, f"a {EVIL} b", 2, 2 + len(EVIL), pictures["mention"], "Q1")
-    example = LinkExample(mention, Link(EVIL, "Q2", 0.5, (Candidate("Q1", EVIL, 0.5, 0.5),), (EVIL,)), entities, 1, EVIL)
+    example = LinkExample(mention, Link(EVIL, "Q2", 0.5, (Candidate("Q1", EVIL, 0.5, 0.5),), (EVIL,)), entities, 1, EVIL, slices=(EVIL,))
+    other = replace(example, slices=("seen",))
     system = SystemScores(EVIL, metrics(1, 2), EVIL)
     data = ReportData(
         title=EVIL,
@@ -221,15 +267,26 @@ def test_all_text_is_escaped(pictures: dict[str, Path]) -> None:
         modalities=(system,),
         slices=(SliceScores(EVIL, (metrics(1), metrics(2))),),
         ranks=(RankSeries(EVIL, np.array([1.0, 2.0])),),
-        training=TrainingCurves([{EVIL: 1, "step": 1}, {EVIL: 2, "step": 2}], titles={EVIL: EVIL}),
+        defaults={EVIL: {EVIL: 0}},
+        training=TrainingCurves(
+            [{EVIL: 1, "step": 1, "phase": EVIL}, {EVIL: 2, "step": 2}],
+            charts=(CurveChart(EVIL, {EVIL: EVIL}, EVIL, (EVIL, 1.0)), CurveChart(EVIL, {EVIL: EVIL, "step": EVIL * 2}, folded=True)),
+            phases={EVIL: EVIL},
+            faults=(EVIL,),
+        ),
+        reliability=measure_reliability([0.5, 0.9], [False, True], np.random.default_rng(0)),
+        reliability_note=EVIL,
+        pictures={EVIL: FeatureReport.of_pictures(1, [PictureProblem(EVIL, Path(EVIL), "missing", EVIL)])},
+        examples_note=EVIL,
+        error_sample=ErrorSample(3, 4, EVIL, {"wrong_entity": 3}),
         examples=(example,),
-        errors=(example,),
+        errors=(example, other),
         notes=(EVIL,),
     )
     html = render_html_report(data)
     assert "<script" not in html
     page = Page(html)
-    assert page.text.count("<script>alert('x')</script>") > 20
+    assert page.text.count("<script>alert('x')</script>") > 40
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
 
 
@@ -247,7 +304,7 @@ def test_pictures_stand_inside_small_and_with_words(full: ReportData) -> None:
 def test_every_picture_button_and_table_has_a_name(full: ReportData) -> None:
     page = Page(render_html_report(full))
     assert all("alt" in attrs for attrs in page.all("img"))
-    assert all(attrs.get("aria-label") or attrs.get("aria-labelledby") for attrs in page.all("table"))
+    assert len(list(page.all("caption"))) == len(list(page.all("table"))) > 0
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in page.all("svg"))
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -343,17 +400,6 @@ def test_ranks_fall_into_buckets_and_half_ranks_are_no_hits() -> None:
 
 def test_no_ranks_give_no_chart() -> None:
     assert view_ranks([RankSeries("s", np.empty(0))]) is None
-
-
-def test_curves_skip_what_is_missing_not_a_number_or_constant() -> None:
-    rows = [{"step": step, "loss": 1 / step, "flat": 3, "text": "a", "dev": "" if step % 2 else step, "bad": "nan"} for step in range(1, 9)]
-    assert [curve.title for curve in view_curves(TrainingCurves(rows))] == ["loss", "dev"]
-    assert [curve.title for curve in view_curves(TrainingCurves(rows, columns=("dev", "absent", "flat")))] == ["dev", "flat"]
-
-
-def test_long_curves_are_thinned() -> None:
-    rows = [{"step": step, "loss": float(step % 7)} for step in range(10_000)]
-    assert str(view_curves(TrainingCurves(rows))[0].chart).count(",") < 200
 
 
 @pytest.mark.parametrize(

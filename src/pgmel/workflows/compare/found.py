@@ -1,0 +1,105 @@
+"""Which runs of a plan are finished, which are missing, and which were made with other settings or data."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from pgmel.workflows.compare.matrix import Budget
+from pgmel.workflows.compare.plan import Cell, Plan
+from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_record
+from pgmel.workflows.compare.wall import WallPlan, wall_cell
+
+__all__ = ["Found", "Run", "count_states", "find_runs", "judge", "planned_cells"]
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """A finished run that is the one asked for.
+
+    Attributes:
+        cell: What it stands for.
+        folder: Where its files are; a run under ``wall`` that equals the one under ``updates`` shares its folder.
+        record: What was kept.
+    """
+
+    cell: Cell
+    folder: Path
+    record: RunRecord
+
+
+@final
+@dataclass
+class Found:
+    """The runs of a plan.
+
+    Attributes:
+        runs: Budget to finished runs, in the order of the plan.
+        missing: Cells that were never finished.
+        outdated: Cells that were run with other settings or data, and what changed.
+    """
+
+    runs: dict[Budget, list[Run]] = field(default_factory=dict)
+    missing: list[Cell] = field(default_factory=list)
+    outdated: list[tuple[Cell, str]] = field(default_factory=list)
+
+    def of(self, budget: Budget, data: str, system: str) -> list[Run]:
+        """Return the runs of one system on one data set, by seed."""
+        return [run for run in self.runs.get(budget, []) if (run.cell.data, run.cell.system) == (data, system)]
+
+
+def planned_cells(plan: Plan, wall: Mapping[str, Mapping[str, WallPlan]]) -> Iterator[Cell]:
+    """Yield all cells: those under ``updates``, then those under ``wall`` whose epochs are known."""
+    yield from plan.cells
+    if "wall" in plan.matrix.budgets:
+        for cell in plan.cells:
+            known = wall.get(cell.data, {}).get(cell.system)
+            if known is not None:
+                yield wall_cell(cell, known)
+
+
+def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | None) -> tuple[RunRecord | None, str]:
+    """Return the record of a cell if it is finished and the one asked for; else what changed, or nothing if there is none.
+
+    Args:
+        cell: What is asked for.
+        folder: Its folder.
+        data_root: Whose place does not matter.
+        fingerprint: Of the data set as it is now; None if nobody looked.
+    """
+    record = read_record(folder)
+    if record is None:
+        return None, ""
+    changes = changed_settings(record.settings, portable(cell.settings, data_root))
+    if fingerprint is not None and fingerprint != record.fingerprint:
+        changes.append("the data set's files")
+    return (None, ", ".join(changes)) if changes else (record, "")
+
+
+def find_runs(
+    plan: Plan, out: Path, data_root: Path | None, wall: Mapping[str, Mapping[str, WallPlan]], fingerprints: Mapping[str, str]
+) -> Found:
+    """Look through the folder of a comparison."""
+    found = Found({budget: [] for budget in plan.matrix.budgets})
+    shared = {(cell.data, cell.system, cell.seed): cell for cell in plan.cells}
+    for cell in planned_cells(plan, wall):
+        twin = shared[cell.data, cell.system, cell.seed]
+        folder = (twin if twin.settings == cell.settings else cell).folder(out)
+        record, changes = judge(cell, folder, data_root, fingerprints.get(cell.data))
+        if record is not None:
+            found.runs[cell.budget].append(Run(cell, folder, record))
+        elif changes:
+            found.outdated.append((cell, changes))
+        else:
+            found.missing.append(cell)
+    return found
+
+
+def count_states(found: Found, failures: Sequence[str]) -> str:
+    """Say in words how far the runs are."""
+    done = sum(len(runs) for runs in found.runs.values())
+    parts = [f"{done} of {done + len(found.missing) + len(found.outdated)} runs finished"]
+    parts += [f"{len(failures)} failed"] * bool(failures)
+    parts += [f"{len(found.outdated)} made with other settings"] * bool(found.outdated)
+    return ", ".join(parts)

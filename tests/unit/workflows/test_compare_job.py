@@ -1,0 +1,396 @@
+"""Whole comparisons on the toy world: what is run, kept, run again, and shown."""
+
+import csv
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from toy_matrix import SYSTEMS, write_matrix
+from toy_runs import read_lines, write_lines
+
+from pgmel.errors import DataError, SettingError
+from pgmel.files import read_json, write_json
+from pgmel.training import TrainingInterruptedError
+from pgmel.workflows.compare import CompareResult, compare, pool
+from pgmel.workflows.compare.record import RunRecord, changed_settings, read_curve, read_phases, read_ranks, read_record
+from pgmel.workflows.compare.single import Bench, Task
+
+LEARNING = ("model.whitening=0", "training.learning_rate=3e-3")
+"""Makes even a few steps on the toy world better than none."""
+
+
+class Done(NamedTuple):
+    """A finished comparison: its matrix file, folder, data root, and what it returned."""
+
+    file: Path
+    out: Path
+    root: Path
+    result: CompareResult
+
+    def folder(self, system: str = "reference", seed: str = "0") -> Path:
+        return self.out / "runs" / "toy" / system / f"seed-{seed}"
+
+    def record(self, system: str = "reference", seed: str = "0") -> RunRecord:
+        record = read_record(self.folder(system, seed))
+        assert record is not None
+        return record
+
+    def again(self, **options: object) -> CompareResult:
+        return compare(self.file, self.out, self.root, show_progress=False, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def finished(toy_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    base = tmp_path_factory.mktemp("compare")
+    shutil.copytree(toy_data, base / "data" / "toy")
+    file = write_matrix(base / "matrix.toml", budgets=("updates", "wall"), overrides=LEARNING)
+    result = compare(file, base / "out", base / "data", show_progress=False)
+    return Done(file, base / "out", base / "data", result)
+
+
+@pytest.fixture
+def done(finished: Done, tmp_path: Path) -> Done:
+    shutil.copytree(finished.out, tmp_path / "out")
+    shutil.copy(finished.file, tmp_path / "matrix.toml")
+    return finished._replace(out=tmp_path / "out", file=tmp_path / "matrix.toml")
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the cells that are run from now on."""
+    names: list[str] = []
+    run = pool.run_cell
+
+    def note(task: Task, bench: Bench, show_progress: bool) -> RunRecord:
+        names.append(task.cell.name)
+        return run(task, bench, show_progress)
+
+    monkeypatch.setattr(pool, "run_cell", note)
+    return names
+
+
+# What a run leaves behind
+
+
+def test_a_run_keeps_figures_ranks_curves_and_weights_and_nothing_else(finished: Done) -> None:
+    assert {path.name for path in finished.folder().iterdir()} == {
+        "run.json",
+        "results.json",
+        "settings.json",
+        "metrics.csv",
+        "ranks.npz",
+        "best.safetensors",
+    }
+    assert not [*finished.out.rglob("checkpoints"), *finished.out.rglob("bundle")]
+
+
+def test_the_record_agrees_with_the_ranks_and_the_results(finished: Done) -> None:
+    record, ranks = finished.record(), read_ranks(finished.folder() / "ranks.npz")
+    results = read_json(finished.folder() / "results.json")
+    assert record.num_mentions == len(ranks.trained) == 25
+    for stage, values in (("trained", ranks.trained), ("zero_shot", ranks.zero_shot)):
+        assert getattr(record, stage)["h_at_1"] == pytest.approx(np.mean(values <= 1))
+        assert getattr(record, stage)["mrr"] == pytest.approx(np.mean(1 / values))
+        assert results[stage]["overall"]["mrr"]["value"] == pytest.approx(np.mean(1 / values))
+
+
+def test_systems_do_as_many_updates_and_time_is_taken_by_phase(finished: Done) -> None:
+    ours, theirs = finished.record(), finished.record("uniform")
+    assert ours.updates == theirs.updates == 6  # two epochs of three batches; the generator's own are not counted
+    assert set(ours.phases) == {"pretrain_discriminator", "pretrain_generator", "adversarial"}
+    assert set(theirs.phases) == {"pretrain_discriminator", "adversarial"}
+    assert ours.epochs == theirs.epochs == 2
+    assert ours.seconds == pytest.approx(sum(phase.seconds for phase in read_phases(finished.folder()).values()))
+    assert all(phase.seconds > 0 for phase in ours.phases.values())
+
+
+def test_the_curve_starts_untrained_and_ends_with_all_updates(finished: Done) -> None:
+    record = finished.record()
+    curve = read_curve(finished.folder(), record.zero_shot)
+    assert [point.updates for point in curve] == [0, 3, 6]
+    assert curve[0][2:] == (record.zero_shot["h_at_1"], record.zero_shot["mrr"])
+    assert curve[-1].seconds == pytest.approx(record.seconds)
+    assert max(point.mrr for point in curve) == pytest.approx(record.trained["mrr"], abs=1e-5)
+
+
+# Tables
+
+
+def test_all_files_are_written_and_agree(finished: Done) -> None:
+    assert {file.name for file in finished.result.files} == {f"comparison.{end}" for end in ("md", "csv", "html", "svg", "json")}
+    values = json.loads((finished.out / "comparison.json").read_text())
+    with (finished.out / "comparison.csv").open() as handle:
+        rows = {(row["budget"], row["system"]): row for row in csv.DictReader(handle)}
+    assert set(rows) == {(budget, system) for budget in ("updates", "wall") for system in ("", "reference", "uniform")}
+    table = values["tables"][0]
+    for row in table["rows"]:
+        cell = row["cells"]["toy"]
+        assert float(rows["updates", row["system"]]["h_at_1"]) == pytest.approx(cell["scores"]["h_at_1"]["value"], abs=1e-6)
+    text = (finished.out / "comparison.md").read_text()
+    assert "## Equal updates" in text
+    assert "## Equal wall time" in text
+    assert "4 of 4 runs finished" not in text  # those under wall time are counted too
+    assert "not cover the choice of seeds" in text
+
+
+def test_a_mean_is_over_seeds_with_its_t_interval(finished: Done) -> None:
+    values = [finished.record("uniform", str(seed)).trained["mrr"] for seed in (0, 1)]
+    row = next(row for row in finished.result.comparison.tables[0].rows if row.system == "uniform")
+    interval = row.cells["toy"].scores["mrr"]
+    assert row.cells["toy"].runs["mrr"] == pytest.approx(values)
+    assert interval.value == pytest.approx(np.mean(values))
+    half = 12.7062 * abs(values[0] - values[1]) / 2  # t with one degree of freedom; s / sqrt(2) is half the gap
+    assert interval.low == pytest.approx(max(0, interval.value - half), abs=1e-4)
+
+
+def test_the_difference_is_that_of_the_means(finished: Done) -> None:
+    reference, uniform = (
+        next(row for row in finished.result.comparison.tables[0].rows if row.system == system).cells["toy"] for system in SYSTEMS
+    )
+    for metric in ("h_at_1", "mrr"):
+        expected = uniform.scores[metric].value - reference.scores[metric].value
+        assert uniform.differences[metric].value.value == pytest.approx(expected, abs=1e-7)
+    assert not reference.differences
+    assert finished.result.comparison.tables[0].num_comparisons == 2
+
+
+def test_the_untrained_row_is_the_reference_before_training(finished: Done) -> None:
+    row = finished.result.comparison.tables[0].rows[0]
+    assert (row.system, row.label) == ("", "untrained")
+    assert row.cells["toy"].scores["mrr"].value == pytest.approx(finished.record().zero_shot["mrr"])
+    assert row.cells["toy"].scores["mrr"].low is None
+
+
+# What is run again, and what is not
+
+
+def test_a_finished_comparison_runs_nothing(done: Done, ran: list[str]) -> None:
+    before = (done.folder() / "run.json").read_bytes()
+    done.again()
+    assert ran == []
+    assert (done.folder() / "run.json").read_bytes() == before
+
+
+def test_changed_settings_are_run_again_and_said(done: Done, ran: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    write_matrix(done.file, {"reference": (), "uniform": (*SYSTEMS["uniform"], "training.margin=0.4")}, overrides=LEARNING)
+    done.again()
+    assert ran == ["uniform/toy seed 0", "uniform/toy seed 1"]
+    assert "uniform/toy seed 0 was run with other settings and is run again: training.margin 0.2 -> 0.4" in caplog.messages
+    assert done.record("uniform").settings["training"]["margin"] == 0.4
+
+
+def test_settings_that_change_no_score_change_nothing(done: Done, ran: list[str]) -> None:
+    write_matrix(done.file, overrides=[*LEARNING, "training.log_every=7", "evaluation.bootstrap=150"])
+    done.again()
+    assert ran == []
+
+
+def test_changed_data_are_run_again(done: Done, tmp_path: Path, ran: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copytree(done.root / "toy", tmp_path / "data" / "toy")
+    rows = read_lines(tmp_path / "data" / "toy" / "train.jsonl")
+    write_lines(tmp_path / "data" / "toy" / "train.jsonl", rows[:-1])
+    done._replace(root=tmp_path / "data").again(only=["reference/*"], seeds=[0])
+    assert ran == ["reference/toy seed 0"]
+    assert "the data set's files" in caplog.text
+
+
+def test_the_same_data_elsewhere_are_the_same_data(done: Done, tmp_path: Path, ran: list[str]) -> None:
+    shutil.copytree(done.root / "toy", tmp_path / "moved" / "toy")
+    done._replace(root=tmp_path / "moved").again()
+    assert ran == []
+
+
+def test_a_setting_that_came_later_counts_as_its_default() -> None:
+    new = {"training": {"margin": 0.2}, "features": {"image_sides": "both"}}
+    assert changed_settings({"training": {"margin": 0.2}}, new) == []
+    assert changed_settings({"training": {"margin": 0.2}}, {**new, "features": {"image_sides": "mentions"}}) == [
+        "features.image_sides both -> mentions"
+    ]
+
+
+def test_only_chosen_cells_are_run_and_others_still_shown(done: Done, ran: list[str]) -> None:
+    shutil.rmtree(done.folder("uniform", "1"))
+    result = done.again(only=["reference/toy"])
+    assert ran == []
+    row = next(row for row in result.comparison.tables[0].rows if row.system == "uniform")
+    assert row.cells["toy"].seeds == (0,)
+    assert "1 of 2 seeds" in row.cells["toy"].flags
+
+
+def test_report_only_runs_nothing_and_needs_no_data(done: Done, ran: list[str]) -> None:
+    shutil.rmtree(done.folder("uniform", "1"))
+    result = compare(done.file, done.out, None, report_only=True, show_progress=False)
+    assert ran == []
+    assert "1 of 2 seeds" in (done.out / "comparison.md").read_text()
+    assert result.failures == ()
+
+
+def test_runs_with_other_settings_are_left_out_of_a_report_and_named(done: Done) -> None:
+    write_matrix(done.file, {"reference": (), "uniform": (*SYSTEMS["uniform"], "training.margin=0.4")}, overrides=LEARNING)
+    result = done.again(report_only=True)
+    assert [row.system for row in result.comparison.tables[0].rows] == ["", "reference"]
+    assert any("uniform/toy seed 0 (training.margin 0.2 -> 0.4)" in caution for caution in result.comparison.cautions)
+
+
+def test_runs_by_different_states_of_the_code_are_pointed_out(done: Done) -> None:
+    path = done.folder() / "run.json"
+    write_json(path, read_json(path) | {"code": "other"})
+    assert any("different states of the code" in caution for caution in done.again(report_only=True).comparison.cautions)
+
+
+# Failures and interruptions
+
+
+def test_a_failing_run_is_told_and_the_others_go_on(done: Done, ran: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    write_matrix(done.file, {**SYSTEMS, "bad": ("features.text_encoder=minilmm",)}, seeds=(0,), overrides=LEARNING)
+    result = done.again()
+    assert ran == ["bad/toy seed 0"]
+    [failure] = result.failures
+    assert failure.startswith("bad/toy seed 0: ")
+    assert "Did you mean 'minilm'?" in failure
+    assert (done.folder("bad") / "failure.txt").read_text().startswith("Traceback")
+    assert "failed: bad/toy seed 0" in (done.out / "comparison.md").read_text()
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pgmel.training import Trainer
+
+    shutil.rmtree(done.folder("uniform", "1"))
+    step = Trainer._one_step
+
+    def stop(trainer: Trainer, bar: object) -> bool:
+        import os
+        import signal
+
+        if trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer, bar)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_one_step", stop)
+    with pytest.raises(TrainingInterruptedError, match="run the same command again to go on"):
+        done.again()
+    assert list((done.folder("uniform", "1") / "checkpoints").iterdir())
+    begun: list[int] = []
+
+    def count(trainer: Trainer, bar: object) -> bool:
+        begun.append(trainer.step)
+        return step(trainer, bar)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_one_step", count)
+    done.again(only=["uniform/toy"])
+    assert begun[0] == 4
+    assert done.record("uniform", "1").updates == 6
+
+
+def test_a_checkpoint_of_other_data_is_not_gone_on_from(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pgmel.training import Trainer
+
+    resumed: list[bool] = []
+    train = Trainer.run
+
+    def note(trainer: Trainer, resume: bool = True, known: object = None) -> object:
+        resumed.append(resume)
+        return train(trainer, resume, known)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "run", note)
+    settings = read_json(done.folder() / "run.json")["settings"]
+    for fingerprint, expected in ((done.record().fingerprint, True), ("other", False)):
+        (done.folder() / "run.json").unlink()
+        write_json(done.folder() / "started.json", {"settings": settings, "fingerprint": fingerprint})
+        done.again()
+        assert resumed[-1] == expected
+
+
+def test_a_damaged_checkpoint_is_begun_anew(done: Done, ran: list[str]) -> None:
+    settings, fingerprint = done.record().settings, done.record().fingerprint
+    (done.folder() / "run.json").unlink()
+    write_json(done.folder() / "started.json", {"settings": settings, "fingerprint": fingerprint})
+    (done.folder() / "checkpoints").mkdir()
+    (done.folder() / "checkpoints" / "step-00000002.safetensors").write_bytes(b"damaged")
+    done.again()
+    assert ran == ["reference/toy seed 0"]
+    assert done.record().updates == 6
+
+
+def test_two_comparisons_do_not_share_a_folder(done: Done) -> None:
+    import fcntl
+
+    with (done.out / ".lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(SettingError, match="another pgmel compare is at work"):
+            done.again()
+
+
+def test_processes_side_by_side_give_the_same_scores(finished: Done, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(finished.root / "toy", root / "toy")
+    shutil.copytree(finished.root / "toy", root / "other")
+    file = write_matrix(
+        tmp_path / "m.toml", {**SYSTEMS, "bad": ("features.text_encoder=minilmm",)}, data=("toy", "other"), seeds=(0,), overrides=LEARNING
+    )
+    result = compare(file, tmp_path / "out", root, jobs=2, only=["*/toy", "reference/other"], show_progress=False)
+    for system in SYSTEMS:
+        record = read_record(tmp_path / "out" / "runs" / "toy" / system / "seed-0")
+        assert record is not None
+        assert record.trained == pytest.approx(finished.record(system).trained)
+        assert record.jobs == 2
+    assert read_record(tmp_path / "out" / "runs" / "other" / "reference" / "seed-0") is not None
+    assert [failure.split(":")[0] for failure in result.failures] == ["bad/toy seed 0"]
+
+
+# The test split
+
+
+def test_test_is_evaluated_once_with_the_weights_that_dev_chose(done: Done, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    result = done.again(test=True)
+    assert result.comparison.split == "test"
+    assert {file.name for file in result.files} >= {"comparison-test.md", "comparison-test.csv", "comparison-test.html"}
+    [occasion] = read_json(done.out / "test.json")
+    assert occasion["date"]
+    assert occasion["versions"]["pgmel"]
+    row = next(row for row in result.comparison.tables[0].rows if row.system == "reference")
+    dev = next(row for row in done.result.comparison.tables[0].rows if row.system == "reference")
+    assert row.cells["toy"].num_mentions == len(read_ranks(done.out / "test" / "toy" / "reference" / "seed-0" / "ranks.npz").trained)
+    assert row.cells["toy"].runs != dev.cells["toy"].runs
+    for system in SYSTEMS:
+        ranks = read_ranks(done.out / "test" / "toy" / system / "seed-0" / "ranks.npz")
+        assert done.record(system).best_updates > 0
+        assert (ranks.trained != ranks.zero_shot).any()
+    with pytest.raises(SettingError, match=r"was evaluated already, on .*pass --again"):
+        done.again(test=True)
+    again = done.again(test=True, again=True)
+    assert len(read_json(done.out / "test.json")) == 2
+    assert "the test split was evaluated 2 times" in again.comparison.cautions
+    assert again.comparison.tables == result.comparison.tables
+    assert any("test split of these runs was evaluated" in caution for caution in done.again(report_only=True).comparison.cautions)
+
+
+def test_unfinished_runs_keep_test_closed(done: Done) -> None:
+    shutil.rmtree(done.folder("uniform", "1"))
+    with pytest.raises(SettingError, match=r"runs are not finished .first uniform/toy seed 1."):
+        done.again(test=True)
+    assert not (done.out / "test.json").exists()
+
+
+def test_data_without_a_test_split_are_told(done: Done, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(done.root / "toy", root / "toy")
+    (root / "toy" / "test.jsonl").unlink()
+    moved = done._replace(root=root, out=tmp_path / "new")
+    moved.again(seeds=[0], only=["reference/toy"])
+    write_matrix(done.file, {"reference": ()}, seeds=(0,), overrides=LEARNING)
+    with pytest.raises(DataError, match=r"data set toy has no test split .it has: train, dev"):
+        moved.again(test=True)
+
+
+def test_weights_that_no_longer_give_their_figures_are_refused(done: Done) -> None:
+    path = done.folder() / "run.json"
+    record = read_json(path)
+    write_json(path, record | {"trained": record["trained"] | {"h_at_1": record["trained"]["h_at_1"] - 0.2}})
+    with pytest.raises(DataError, match=r"are no longer those of the run"):
+        done.again(test=True)

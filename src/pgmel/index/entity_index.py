@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgmel.errors import IndexFileError
-from pgmel.index.compressed import MIN_ROWS, build_compressed, search_compressed
+from pgmel.index.compressed import MIN_ROWS, build_compressed, change_compressed, search_compressed
 from pgmel.index.exact import longest_vector, search_exact
 from pgmel.index.storage import StoredIndex, read_index, write_index
 from pgmel.registry import look_up
@@ -36,8 +36,10 @@ class EntityIndex:
 
     def __init__(self, stored: StoredIndex) -> None:
         self._stored = stored
+        self._live = None if not len(stored.holes) else np.delete(np.arange(len(stored.vectors)), stored.holes)
         # Exact search multiplies in float32; compressed search reads few rows, so its vectors may stay on disk.
-        self._dense = stored.vectors.astype(np.float32) if stored.compressed is None else None
+        live = stored.vectors if self._live is None or stored.compressed is not None else stored.vectors[self._live]
+        self._dense = live.astype(np.float32) if stored.compressed is None else None
         self._longest = longest_vector(stored.vectors) if stored.compressed is None else 0.0
 
     @classmethod
@@ -50,6 +52,7 @@ class EntityIndex:
         refine: int = 8,
         rng: np.random.Generator | None = None,
         fingerprint: str = "",
+        holes: npt.NDArray[np.int64] | None = None,
     ) -> Self:
         """Build an index.
 
@@ -61,6 +64,7 @@ class EntityIndex:
             refine: Candidates scored exactly for each one asked of the compressed index.
             rng: Draws the rows that the compressed index is trained on; seed 0 if None.
             fingerprint: The KB's fingerprint, to notice later that the two belong together.
+            holes: Rows that hold no entity, in rising order; they are never found.
 
         Raises:
             SettingError: If the kind is unknown.
@@ -73,11 +77,63 @@ class EntityIndex:
             half = np.asarray(vectors, dtype=np.float16)
         if not all(np.isfinite(part).all() for part in _parts(half)):
             raise ValueError("vectors must be finite and within float16's range (65,504)")
-        compress = kind == "ivfpq" or (kind == "auto" and len(half) > exact_limit)
+        holes = np.empty(0, dtype=np.int64) if holes is None else np.asarray(holes, dtype=np.int64)
+        live = np.delete(np.arange(len(half)), holes) if len(holes) else None
+        num_live = len(half) - len(holes)
+        compress = kind == "ivfpq" or (kind == "auto" and num_live > exact_limit)
         compressed = None
-        if compress and len(half) >= MIN_ROWS:
-            compressed = build_compressed(half, rng if rng is not None else np.random.default_rng(0))
-        return cls(StoredIndex(half, compressed, nprobe, refine, fingerprint))
+        if compress and num_live >= MIN_ROWS:
+            compressed = build_compressed(half, rng if rng is not None else np.random.default_rng(0), live)
+        return cls(StoredIndex(half, compressed, nprobe, refine, fingerprint, holes))
+
+    def change(
+        self,
+        rows: npt.NDArray[np.int64],
+        vectors: npt.NDArray[np.floating],
+        num_rows: int,
+        holes: npt.NDArray[np.int64],
+        fingerprint: str = "",
+    ) -> Self:
+        """Return an index in which some rows are new, changed or gone; this one stays as it is, and the other rows are not touched.
+
+        A compressed index keeps the inverted lists and codes that it was trained with, so that its recall falls slowly as the entities
+        become others than those; building it anew trains it again. The kind stays the same however many rows there are.
+
+        Args:
+            rows: Rows that are new or changed, each once.
+            vectors: (rows, dim), theirs.
+            num_rows: Rows of the KB after the change.
+            holes: All rows without an entity after the change, in rising order.
+            fingerprint: The KB's fingerprint after the change.
+
+        Raises:
+            IndexFileError: If the vectors have another length than those here.
+            ValueError: If a value is not finite, or rows and holes do not go together.
+        """
+        rows, holes = np.asarray(rows, dtype=np.int64), np.asarray(holes, dtype=np.int64)
+        if vectors.shape[1] != self.dim:
+            raise self._wrong_length(vectors.shape[1])
+        with np.errstate(over="ignore"):
+            half = np.asarray(vectors, dtype=np.float16)
+        if len(rows) != len(half) or not np.isfinite(half).all():
+            raise ValueError(f"there must be one finite vector for each row, got {len(rows)} rows and {half.shape}")
+        old = self._stored
+        kept = min(num_rows, self.num_rows)
+        filled = np.zeros(num_rows, dtype=bool)
+        filled[:kept] = True
+        filled[old.holes[old.holes < kept]] = False
+        filled[rows] = True
+        filled[holes] = False
+        if filled.sum() != num_rows - len(holes) or np.isin(rows, holes).any():
+            raise ValueError("every row must have a vector or be a hole, and none both")
+        changed = np.empty((num_rows, self.dim), dtype=np.float16)
+        changed[:kept] = old.vectors[:kept]
+        changed[holes], changed[rows] = 0, half
+        compressed = old.compressed
+        if compressed is not None:
+            gone = np.union1d(np.union1d(rows, holes), np.arange(kept, self.num_rows))
+            compressed = change_compressed(compressed, gone, rows, half)
+        return type(self)(StoredIndex(changed, compressed, old.nprobe, old.refine, fingerprint, holes))
 
     @property
     def kind(self) -> Kind:
@@ -98,6 +154,11 @@ class EntityIndex:
     def vectors(self) -> npt.NDArray[np.float16]:
         """(rows, dim); may lie on disk, not to be changed."""
         return self._stored.vectors
+
+    @property
+    def holes(self) -> npt.NDArray[np.int64]:
+        """Rows that hold no entity, in rising order."""
+        return self._stored.holes
 
     def __len__(self) -> int:
         return self.num_rows
@@ -123,7 +184,7 @@ class EntityIndex:
             raise ValueError(f"queries must be finite and (queries, dim), got shape {queries.shape}")
         if queries.shape[1] != self.dim:
             raise self._wrong_length(queries.shape[1])
-        wanted = min(k, self.num_rows)
+        wanted = min(k, self.num_rows - len(self.holes))
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         rows = np.full((len(queries), k), -1, dtype=np.int64)
         if wanted and len(queries):
@@ -177,16 +238,18 @@ class EntityIndex:
 
     def describe(self) -> dict[str, Any]:
         """Return kind and size, for people and cards."""
-        return {"kind": self.kind, "rows": self.num_rows, "dim": self.dim, "nprobe": self._stored.nprobe, "refine": self._stored.refine}
+        about = {"kind": self.kind, "rows": self.num_rows, "dim": self.dim, "nprobe": self._stored.nprobe, "refine": self._stored.refine}
+        return about | ({"holes": len(self.holes)} if len(self.holes) else {})
 
     def _wrong_length(self, dim: int) -> IndexFileError:
         return IndexFileError(f"the index holds vectors of length {self.dim}, the model makes them of length {dim}; build the index again")
 
     def _search(self, queries: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         if self._dense is not None:
-            return search_exact(queries, self._dense, k, self._longest)
+            scores, rows = search_exact(queries, self._dense, k, self._longest)
+            return scores, rows if self._live is None else self._live[rows]
         stored = self._stored
-        return search_compressed(stored.compressed, queries, stored.vectors, k, stored.nprobe, stored.refine)
+        return search_compressed(stored.compressed, queries, stored.vectors, k, stored.nprobe, stored.refine, self._live)
 
 
 def _parts(vectors: npt.NDArray[np.float16], size: int = 65_536) -> list[npt.NDArray[np.float16]]:

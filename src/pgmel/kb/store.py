@@ -28,8 +28,8 @@ _CHUNK: Final = 4096
 class KnowledgeBase:
     """Entities addressed by integer row inside and by id outside; open one with ``create`` or ``open``.
 
-    Rows are dense, 0 to n-1 in the order given, after ``create``. Several threads may read the same object. A file on a disk that
-    cannot be written to is read without locks.
+    Rows are dense, 0 to n-1 in the order given, after ``create``; ``change_file`` may leave holes. Several threads may
+    read the same object. A file on a disk that cannot be written to is read without locks.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, image_root: Path | None) -> None:
@@ -160,10 +160,23 @@ class KnowledgeBase:
 
     def iter_entities(self, chunk: int = _CHUNK) -> Iterator[Entity]:
         """Yield all entities in the order of their rows, reading so many at once."""
+        for _, entities in self.iter_chunks(chunk):
+            yield from entities
+
+    def iter_chunks(self, chunk: int = _CHUNK) -> Iterator[tuple[npt.NDArray[np.int64], list[Entity]]]:
+        """Yield rows and entities, so many at once, in the order of rows."""
         last = -1
         while found := self._read(f"SELECT row, {_COLUMNS} FROM entities WHERE row > ? ORDER BY row LIMIT ?", (last, chunk)):
             last = found[-1][0]
-            yield from self._decode([values[1:] for values in found])
+            yield np.array([values[0] for values in found], dtype=np.int64), self._decode([values[1:] for values in found])
+
+    def free_rows(self) -> npt.NDArray[np.int64]:
+        """Return the rows below ``num_rows`` that hold no entity, in rising order."""
+        if self._count == self._num_rows:
+            return np.empty(0, dtype=np.int64)
+        free = np.ones(self._num_rows, dtype=bool)
+        free[np.array(self._read("SELECT row FROM entities"), dtype=np.int64).reshape(-1)] = False
+        return np.flatnonzero(free)
 
     def all_ids(self) -> list[str]:
         """Return all ids in the order of their rows."""

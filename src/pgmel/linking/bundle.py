@@ -6,6 +6,7 @@ bundle/
   model/          projection and discriminator
   kb/kb.sqlite    the entities
   index/          their vectors
+  encoder/        the text encoder, only where it was trained along with the model
 ```
 """
 
@@ -18,15 +19,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from pgmel.errors import BundleError, DataError, PgmelError
 from pgmel.files import atomic_folder, encode_json, hash_json, read_json
 from pgmel.index import EntityIndex
-from pgmel.kb import KnowledgeBase
+from pgmel.kb import KnowledgeBase, move_image_root
 from pgmel.linking.decision import Decision
-from pgmel.linking.encoders import with_absolute_folders
+from pgmel.linking.encoders import ENCODER, with_absolute_folders
 from pgmel.records import Entity
 
 __all__ = [
+    "CARD",
     "FORMAT",
     "FORMAT_VERSION",
     "INDEX",
@@ -35,6 +39,7 @@ __all__ = [
     "StoredModel",
     "bundle_identity",
     "check_bundle",
+    "describe_file",
     "package_versions",
     "read_card",
     "write_bundle",
@@ -72,6 +77,7 @@ def write_bundle(
     index: EntityIndex,
     card: Mapping[str, Any],
     image_root: Path | None = None,
+    encoder: Path | None = None,
 ) -> None:
     """Write a bundle atomically; an old bundle of that name is replaced when all is written.
 
@@ -83,6 +89,7 @@ def write_bundle(
         card: JSON-like values with at least ``data``, ``settings`` (with ``features``), ``scores``, ``encoders`` and ``decision`` (a
             ``Decision``, its values, or None); versions, sizes and digests are added.
         image_root: Folder that picture paths are stored relative to, where ``kb`` is given as entities.
+        encoder: Folder of a text encoder that the bundle is to hold, because it was trained along.
 
     Raises:
         BundleError: If the folder holds something else, or cannot be written, or the card lacks a part.
@@ -99,6 +106,7 @@ def write_bundle(
             kb_path.parent.mkdir()
             if isinstance(kb, KnowledgeBase):
                 shutil.copyfile(kb.path, kb_path)
+                move_image_root(kb_path, kb.image_root)
             else:
                 KnowledgeBase.create(kb_path, kb, image_root).close()
             with KnowledgeBase.open(kb_path) as stored:
@@ -106,7 +114,9 @@ def write_bundle(
                 about_kb = {"entities": len(stored), "fingerprint": stored.fingerprint}
                 index.save(part / INDEX, stored.fingerprint)
             model.save(part / MODEL)
-            files = {name: {"bytes": (part / name).stat().st_size, "digest": _digest(part / name)} for name in _file_names(part)}
+            if encoder is not None:
+                shutil.copytree(encoder, part / ENCODER)
+            files = {name: describe_file(part / name) for name in _file_names(part)}
             decision = card["decision"].to_dict() if isinstance(card["decision"], Decision) else card["decision"]
             settings = with_absolute_folders(card["settings"])
             added = {"format": FORMAT, "format_version": FORMAT_VERSION, "created": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -114,6 +124,11 @@ def write_bundle(
             (part / CARD).write_bytes(encode_json({**added, **card, "settings": settings, "decision": decision, **about}))
     except OSError as error:
         raise BundleError(f"the bundle {folder} cannot be written: {error}") from None
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Return what a card says of a file: size and digest."""
+    return {"bytes": path.stat().st_size, "digest": _digest(path)}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -188,7 +203,10 @@ def _wrong_parts(folder: Path, card: Mapping[str, Any]) -> Iterator[str]:
         with KnowledgeBase.open(folder / KB_FILE) as kb:
             yield from kb.check()
             dim = Embedder.load(folder / MODEL).dim
-            EntityIndex.load(folder / INDEX, verify=True).check_fits(kb.num_rows, dim, kb.fingerprint)
+            index = EntityIndex.load(folder / INDEX, verify=True)
+            index.check_fits(kb.num_rows, dim, kb.fingerprint)
+            if not np.array_equal(index.holes, kb.free_rows()):
+                yield f"the index of {folder} does not leave the same rows empty as its knowledge base; build the bundle again"
             if card["decision"] is not None:
                 Decision.from_dict(card["decision"])
     except PgmelError as error:

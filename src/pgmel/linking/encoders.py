@@ -9,7 +9,10 @@ from pgmel.features import Encoders
 from pgmel.features.loading import BUILT_IN_IMAGE, BUILT_IN_TEXT
 from pgmel.settings import FeatureSettings, settings_from
 
-__all__ = ["load_encoders", "with_absolute_folders"]
+__all__ = ["ENCODER", "bundled_encoder", "load_encoders", "with_absolute_folders"]
+
+ENCODER: Final = "encoder"
+"""Subfolder of a bundle that holds its text encoder, where that was trained along with the model."""
 
 _NAMED: Final = ("text_encoder", "image_encoder")
 
@@ -22,7 +25,7 @@ def load_encoders(
     image_encoder: str | None = None,
     use_cache: bool = False,
 ) -> Encoders:
-    """Load the encoders that a bundle's card names.
+    """Load the encoders that a bundle's card names; a text encoder that was trained along lies in the bundle itself.
 
     Args:
         card: The bundle's card.
@@ -40,15 +43,20 @@ def load_encoders(
     named = _feature_settings(card, folder)
     try:
         encoders = Encoders.load(
-            text_encoder=text_encoder or named.text_encoder,
+            text_encoder=text_encoder or str(bundled_encoder(card, folder) or named.text_encoder),
             image_encoder=image_encoder or named.image_encoder,
             revision=named.revision,
             pooling=named.pooling,
             max_tokens=named.max_tokens,
             lexical_dim=named.lexical_dim,
             batch_size=named.batch_size,
+            # The run's own cache holds its vectors already; on another machine it may not be there.
+            cache_dir=named.cache_dir if named.cache_dir is not None and named.cache_dir.is_dir() else None,
             device=device,
             use_cache=use_cache,
+            image_sides=named.image_sides,
+            image_parts=named.parts_weight > 0,
+            image_layout=named.layout_weight > 0,
         )
     except EncoderError as error:
         cure = "If the encoder moved, say where it is with text_encoder or image_encoder (--text-encoder, --image-encoder)"
@@ -59,6 +67,19 @@ def load_encoders(
         cure = "Restore the encoders, or build the bundle again with the present ones"
         raise EncoderError(f"the encoders are not those the bundle {folder} was made with:\n{listed}\n{cure}")
     return encoders
+
+
+def bundled_encoder(card: Mapping[str, Any], folder: Path) -> Path | None:
+    """Return the folder of the text encoder that a bundle holds, or None if it names one elsewhere.
+
+    Raises:
+        BundleError: If it ought to hold one and does not.
+    """
+    if not any(str(name).startswith(f"{ENCODER}/") for name in card.get("files") or ()):
+        return None
+    if not (folder / ENCODER).is_dir():
+        raise BundleError(f"the bundle {folder} lacks its text encoder, the folder {ENCODER}; copy or build it again")
+    return folder / ENCODER
 
 
 def with_absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def test_pickled_vectors_are_not_opened(copied: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format_version": 2}, "format version 2, this pgmel reads 1; build it again"),
+        ({"format_version": 3}, "format version 3, this pgmel reads up to 2; build it again"),
         ({"rows": "many"}, "index.json: Expected `int`"),
         ({"rows": 7}, "index.json says"),
         ({"dim": 17}, "index.json says"),

@@ -56,7 +56,7 @@ def run_raising(monkeypatch: pytest.MonkeyPatch, error: BaseException, *options:
 
 def test_every_command_is_there() -> None:
     names = {words[0] for words in commands() if words}
-    assert names == {"quickstart", "data", "train", "evaluate", "index", "link", "settings"}
+    assert names == {"quickstart", "data", "train", "evaluate", "report", "compare", "index", "link", "settings"}
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)

@@ -1,0 +1,149 @@
+"""What requests and answers look like; the OpenAPI description is made of these."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "BatchAnswer",
+    "BatchRequest",
+    "CandidateAnswer",
+    "EntityAnswer",
+    "HealthAnswer",
+    "LinkAnswer",
+    "LinkRequest",
+    "MentionRequest",
+    "ProblemAnswer",
+    "SearchAnswer",
+    "SearchHit",
+]
+
+TopK = Annotated[int, Field(ge=1, description="Candidates wanted for each mention.")]
+Details = Annotated[bool, Field(description="Whether candidates carry description, picture and how their name matches.")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class MentionRequest(_Request):
+    """A mention: words, and if known their text, place and picture."""
+
+    mention: str = Field("", description="The words to link; may be left out where `start` and `end` mark them, or with a picture.")
+    context: str = Field("", description="The text around them.")
+    start: int | None = Field(None, ge=0, description="Where they begin in `context`, in characters (Unicode code points).")
+    end: int | None = Field(None, ge=0, description="Where they end.")
+    id: str | None = Field(None, max_length=256, description="Given back in the answer.")
+    image_base64: str | None = Field(None, description="A picture file in base64. A path or address is not read.")
+
+    @model_validator(mode="after")
+    def _check_place(self) -> "MentionRequest":
+        if (self.start is None) != (self.end is None):
+            raise ValueError("start and end go together")
+        if self.start is not None and self.end is not None and not self.start < self.end <= len(self.context):
+            raise ValueError("start must be below end, and end at most the length of context")
+        return self
+
+    @property
+    def words(self) -> str:
+        """The words to link."""
+        return self.mention or (self.context[self.start : self.end] if self.start is not None else "")
+
+
+class LinkRequest(MentionRequest):
+    """One mention to link."""
+
+    top_k: TopK = 10
+    details: Details = False
+
+
+class BatchRequest(_Request):
+    """Mentions to link; the answer has one link for each, in their order."""
+
+    mentions: list[MentionRequest] = Field(min_length=1)
+    top_k: TopK = 10
+    details: Details = False
+
+
+class CandidateAnswer(_Answer):
+    """A candidate; the last three only with `details`."""
+
+    entity_id: str
+    name: str
+    score: float = Field(description="Similarity, -1 to 1.")
+    probability: float | None = Field(description="Calibrated, 0 to 1; null where the bundle was not calibrated.")
+    description: str | None = None
+    picture: str | None = Field(None, description="Address of its picture, or null.")
+    name_match: str | None = Field(None, description="How name or aliases match the words: `name`, `alias`, `part`, or null.")
+
+
+class LinkAnswer(_Answer):
+    """A link; the same values as a line of `pgmel link`."""
+
+    id: str
+    mention: str
+    entity_id: str = Field(description="The entity meant, or `NIL`.")
+    name: str | None
+    probability: float | None = Field(description="Of the entity, or of NIL.")
+    candidates: list[CandidateAnswer]
+    warnings: list[str]
+
+
+class BatchAnswer(_Answer):
+    """Links, in the order of the mentions."""
+
+    links: list[LinkAnswer]
+
+
+class EntityAnswer(_Answer):
+    """An entity of the knowledge base."""
+
+    id: str
+    name: str
+    aliases: list[str]
+    description: str
+    attributes: dict[str, str]
+    picture: str | None = Field(description="Address of its picture, or null.")
+
+
+class SearchHit(_Answer):
+    """An entity whose name fits."""
+
+    entity_id: str
+    name: str
+    match: str = Field(description="How: `exact`, `prefix`, `word` (a later word begins so), `part` or `similar`.")
+
+
+class SearchAnswer(_Answer):
+    """Entities by name, best first."""
+
+    entities: list[SearchHit]
+
+
+class HealthAnswer(_Answer):
+    """That the server is up, and what it serves."""
+
+    status: str
+    version: str
+    entities: int
+    calibrated: bool
+    threshold: float | None = Field(description="Probability from which on the best candidate is linked; null: always.")
+    reads_pictures: bool
+    token_needed: bool
+    limits: dict[str, Any]
+
+
+class ProblemAnswer(_Answer):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    message: str
+    fix: str
+    request_id: str

@@ -1,0 +1,121 @@
+"""What the routes share: the linker behind its batcher, the entities, limits, counters, and threads for what takes time."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, TypeVar, final
+
+from pgmel.interfaces.http.batching import Batcher
+from pgmel.interfaces.http.entities import Entities
+from pgmel.interfaces.http.limits import Limits
+from pgmel.interfaces.http.monitoring import Monitor
+from pgmel.interfaces.http.schemas import BatchRequest, LinkRequest, MentionRequest
+from pgmel.interfaces.http.uploads import check_limits, decode_picture, to_mentions
+from pgmel.linking import Linker, link_values
+from pgmel.records import Link, Mention
+from pgmel.version import __version__
+
+__all__ = ["Service"]
+
+T = TypeVar("T")
+
+_THREADS: Final = 2
+
+
+@final
+class Service:
+    """One linker, served.
+
+    Args:
+        linker: What links; the service does not close it.
+        limits: What is accepted.
+        batch_size: Most mentions linked in one call.
+        window_s: How long a batch waits for more.
+        token_needed: Whether clients need a token, for the page to ask for it.
+    """
+
+    def __init__(self, linker: Linker, limits: Limits, batch_size: int, window_s: float, token_needed: bool) -> None:
+        self.limits = limits
+        self.monitor = Monitor()
+        self.entities = Entities(linker.kb)
+        self.monitor.entities.set(len(self.entities))
+        self._card = linker.card
+        self._calibrated, self._nil = linker.decision is not None, linker.nil
+        self._threshold = None if linker.decision is None or not linker.nil else linker.decision.threshold
+        self._token_needed = token_needed
+        self._folder = Path(tempfile.mkdtemp(prefix="pgmel-serve-"))
+        self._batcher = Batcher(linker, batch_size, window_s, limits.waiting_mentions, self.monitor.batches.observe)
+        self.monitor.waiting.set_function(lambda: self._batcher.waiting)
+        self._threads = ThreadPoolExecutor(_THREADS, "pgmel-serve")
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run something that takes time without holding up other requests."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def link(self, request: LinkRequest | BatchRequest, upload: bytes | None = None) -> list[dict[str, Any]]:
+        """Link the mentions of a request.
+
+        Args:
+            request: One mention or several.
+            upload: The picture of a form.
+
+        Raises:
+            Problem: If a limit is broken, a mention is empty, a picture cannot be used, or too much is waiting.
+        """
+        check_limits(request, self.limits)
+        mentions = request.mentions if isinstance(request, BatchRequest) else [request]
+        with ExitStack() as stack:
+            ready = await self.call(self._prepare, stack, mentions, upload)
+            links = await self._batcher.link(ready, request.top_k)
+        self.monitor.count_links(links)
+        return await self.call(self._values, links, ready, request.details)
+
+    def health(self) -> dict[str, Any]:
+        """Return what is served."""
+        features = self._card.get("settings", {}).get("features", {})
+        return {
+            "status": "ok",
+            "version": __version__,
+            "entities": len(self.entities),
+            "calibrated": self._calibrated,
+            "threshold": self._threshold,
+            "reads_pictures": features.get("image_encoder", "none") != "none",
+            "token_needed": self._token_needed,
+            "limits": {
+                "body_bytes": self.limits.body_bytes,
+                "picture_bytes": self.limits.picture_bytes,
+                "picture_pixels": self.limits.picture_pixels,
+                "mentions": self.limits.mentions,
+                "text_characters": self.limits.text_characters,
+                "top_k": self.limits.top_k,
+                "timeout_s": self.limits.timeout_s,
+            },
+        }
+
+    def close(self) -> None:
+        """Finish what waits, and clear away."""
+        self._batcher.close()
+        self._threads.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self, stack: ExitStack, requests: Sequence[MentionRequest], upload: bytes | None) -> list[Mention]:
+        uploads = [None if request.image_base64 is None else decode_picture(request.image_base64) for request in requests]
+        if upload is not None:
+            uploads = [upload]
+        return stack.enter_context(to_mentions(requests, uploads, self._folder, self.limits))
+
+    def _values(self, links: list[Link], mentions: list[Mention], details: bool) -> list[dict[str, Any]]:
+        written = []
+        for link, mention in zip(links, mentions, strict=True):
+            values = link_values(link, mention)
+            if mention.image is not None:  # where the server put the picture is nobody's business
+                values["warnings"] = [warning.replace(str(mention.image), "the picture sent") for warning in values["warnings"]]
+            if details:
+                more = self.entities.details([candidate.entity_id for candidate in link.candidates], mention.surface)
+                values["candidates"] = [candidate | more[candidate["entity_id"]] for candidate in values["candidates"]]
+            written.append(values)
+        return written

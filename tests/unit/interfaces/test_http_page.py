@@ -1,0 +1,150 @@
+"""The web page in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Client, serving
+from toy_bundle import make_decision, toy_entities, write_toy_bundle
+
+from pgmel.interfaces.http import create_app
+from pgmel.linking import Linker
+
+CHROMIUM = Path("/usr/bin/chromium")
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+EVIL = "<img src=x onerror=document.title='evil'>"
+WAIT_MS = 60_000
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def linker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linker]:
+    with Linker.load(write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def client(linker: Linker) -> Iterator[Client]:
+    with serving(create_app(linker)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS, timeout=4 * WAIT_MS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any, client: Client) -> Iterator[Any]:
+    opened = browser.new_page(viewport={"width": 1300, "height": 900})
+    opened.set_default_timeout(WAIT_MS)
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda asked: complaints.append(asked.url) if not asked.url.startswith((client.address, "blob:")) else None)
+    opened.goto(client.address)
+    yield opened
+    opened.close()
+    assert complaints == [], "the page breaks its security policy, or asks elsewhere"
+
+
+def names(page: Any) -> list[str]:
+    page.wait_for_selector(".candidate")
+    return list(page.locator(".candidate h3").all_text_contents())
+
+
+def test_a_proposal_is_linked_with_one_press(page: Any) -> None:
+    page.fill("#text", "Yesterday we came back from the Virgin Islands. The flag of Georgia!")
+    assert page.locator("#proposals button").all_text_contents() == ["Virgin Islands", "Georgia"]
+    page.get_by_role("button", name="Georgia").click()
+    assert names(page)[0] == "Georgia"
+    assert "means" in page.locator("#verdict").text_content()
+    assert page.locator(".chosen .tag").text_content() == "linked"
+    assert page.locator(".chosen .why").text_content().endswith("name matches exactly")
+    page.wait_for_selector(".chosen img.thumb")
+
+
+def test_words_are_marked_and_linked_by_keyboard_alone(page: Any) -> None:
+    page.focus("#text")
+    page.keyboard.type("😀 in congo")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert page.locator("#mention mark").text_content() == "congo"
+    page.keyboard.press("Control+Enter")
+    assert names(page)[0] == "Congo"
+    assert page.locator("#warnings li").count() == 0, "the offsets count code points"
+
+
+def test_nil_is_explained(page: Any) -> None:
+    page.fill("#text", "Nobody knows Xqzwk.")
+    page.get_by_role("button", name="Xqzwk").click()
+    page.wait_for_selector(".nil")
+    assert "below the threshold of 50.0 %" in page.locator("#verdict").text_content()
+    assert page.locator(".chosen").count() == 0
+
+
+def test_a_picture_alone_is_linked(page: Any, tmp_path: Path) -> None:
+    toy_entities(tmp_path)
+    page.set_input_files("#picture", tmp_path / "3.png")
+    page.click("#link")
+    assert names(page)[0] == "Samoa"
+    page.click("#remove")
+    assert not page.locator("#preview").is_visible()
+
+
+def test_what_users_and_knowledge_bases_write_is_text(page: Any) -> None:
+    page.fill("#text", f"{EVIL} Congo")
+    page.evaluate("document.getElementById('text').select()")
+    page.click("#link")
+    page.wait_for_selector(".verdict")
+    assert page.locator("#verdict mark").text_content() == f"{EVIL} Congo"
+    assert page.locator("#verdict img, #mention img, #shade img").count() == 0
+    assert page.title() != "evil"
+
+
+def test_nothing_marked_is_told(page: Any) -> None:
+    page.click("#link")
+    assert "No words are marked" in page.locator("#problem").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1300])
+def test_the_page_fits_its_window(page: Any, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.fill("#text", f"Congo {'x' * 300}")
+    page.get_by_role("button", name="Congo", exact=True).click()
+    names(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 32)"
+    assert dark == (scheme == "dark")
+
+
+def test_every_control_has_a_name(page: Any) -> None:
+    page.fill("#text", "Congo")
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('button, input, textarea, a')].filter(e => !(e.textContent.trim() || e.getAttribute('aria-label') "
+        "|| (e.labels && e.labels.length))).map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_the_token_is_asked_and_sent(browser: Any, linker: Linker) -> None:
+    with serving(create_app(linker, token="open-sesame")) as guarded:
+        opened = browser.new_page()
+        opened.set_default_timeout(WAIT_MS)
+        opened.goto(guarded.address)
+        opened.fill("#token", "open-sesame")
+        opened.fill("#text", "Congo")
+        opened.get_by_role("button", name="Congo").click()
+        assert names(opened)[0] == "Congo"
+        opened.wait_for_selector(".chosen img.thumb")
+        opened.close()

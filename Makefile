@@ -9,7 +9,7 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart test install install-dev format check bench clean
+.PHONY: experiments experiments-quick named-data quickstart test install install-dev format check bench clean
 
 quickstart: install
 	$(BIN)/pgmel quickstart --out runs/quickstart
@@ -42,6 +42,18 @@ check: install-dev
 
 bench: install-dev
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+
+# Long, and goes on where it stopped: every matrix of experiments/ on the data sets in the folder DATA. JOBS runs work side by side.
+JOBS ?= 2
+named-data:
+	@test -n "$(DATA)" || { echo "make: say where the data sets are: make experiments DATA=FOLDER (see docs/command-line.md, compare)" >&2; exit 2; }
+experiments: named-data install
+	$(PIP) --constraint constraints.txt --editable '.[offline,onnx]'
+	for matrix in negatives negatives-triplet policy ablations; do \
+		$(BIN)/pgmel compare experiments/$$matrix.toml --data-root "$(DATA)" --out runs/experiments/$$matrix --jobs $(JOBS) || exit $$?; done
+
+experiments-quick: install
+	$(BIN)/pgmel compare experiments/quick.toml --out runs/experiments/quick --jobs $(JOBS)
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -67,23 +67,30 @@ A run writes all its settings, defaults included, to `settings.json` in its fold
 TAIL = """
 ## Rules between settings
 
-- `training.pretrain_sampler` cannot be `generator`, which has learned nothing at that point.
-- `generator.baseline` = `leave_one_out` needs `generator.draws` of 2 or more.
-- `generator.*`, and `training.pretrain_generator_epochs`, matter only where `negatives.sampler` is `generator`.
+- `training.pretrain_sampler` cannot be `generator`, `kbgan` or `irgan`, whose policies have learned nothing at that point.
+- `features.train_encoder` needs a text encoder, and `features.name_weight` or `features.context_weight` above 0.
+- `generator.baseline` = `leave_one_out`, and `generator.estimator` = `max_likelihood`, need `generator.draws` of 2 or more.
+- `generator.*`, and `training.pretrain_generator_epochs`, matter only where `negatives.sampler` is `generator`, `kbgan` or `irgan`. For the
+  latter two, reward, penalty, baseline, estimator, entropy, prior and temperatures are as published, and `kbgan` learns from
+  `negatives.num` draws.
 - At least one channel with a weight above 0 must be left: of the text encoder (`features.name_weight`, `features.context_weight`), of the
   image encoder (`features.image_weight`), or the lexical one (`features.lexical_weight`).
 
-The first two are checked with all other settings, and so are the names of rules, baselines and layouts; their faults are reported together.
-The last one is found out once the data are encoded.
+The first three are checked with all other settings, and so are the names of rules, baselines and layouts; their faults are reported
+together. The last one is found out once the data are encoded.
 
 ## What the descriptions leave out
 
-- The three text weights (`features.name_weight`, `features.context_weight`, `features.lexical_weight`) are relative to one another. All
-  text together has weight 1, and `features.image_weight` is relative to that: with 1.0 text and picture count alike, with 0.5 the picture
+- The text weights (`features.name_weight`, `features.context_weight`, `features.lexical_weight`, `features.years_weight`)
+  are relative to one another. All text together has weight 1, and `features.image_weight` is relative to that: with 1.0 text and picture count alike, with 0.5 the picture
   counts a third.
 - A weight of 0 leaves its channel out of the model.
 - `model.dim` is an upper bound. Vectors are shorter where the inputs have fewer columns; `model.text_input` and `model.image_input` bound
   those.
+- `generator.steps` holds in the generator's own phase too.
+- `negatives.pools` = `refreshed`: the pools of the untrained model serve the first epoch. Every phase counts its epochs from 0 for
+  `negatives.rebuild_every`, and is begun with a rebuild. Rebuilding compares all training mentions with the whole KB, some seconds per
+  20,000 of each, and adds the pools to every checkpoint.
 - `seed` does not touch the projection and the candidate pools, so that runs that differ in it alone share them.
 - `training.max_steps` counts the steps of all three phases, the generator's own phase included.
 - `training.patience` ends the run in the adversarial phase only. Epochs without a better dev MRR are counted in the first phase too, and

@@ -23,6 +23,7 @@ from pgmel.interfaces.cli import app
 from pgmel.linking import link_values
 from pgmel.records import NIL, Candidate, Link, Mention
 from pgmel.settings import Settings, read_settings, settings_from
+from pgmel.workflows.compare import make_plan, read_matrix
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -209,7 +210,21 @@ def test_settings_named_in_the_text_exist(page: Path) -> None:
         if dot and isinstance(known.get(group), dict) and re.fullmatch(r"\w+", name):
             assert name in known[group], f"{page.name} names {code}, which is not a setting"
     for block in blocks(page, "toml"):
-        settings_from(tomllib.loads(block.text), origin=page.name)
+        if block.label != "matrix":
+            settings_from(tomllib.loads(block.text), origin=page.name)
+
+
+def test_the_matrix_file_shown_is_one(tmp_path: Path) -> None:
+    [block] = [block for block in blocks(DOCS / "command-line.md", "toml") if block.label == "matrix"]
+    file = tmp_path / "matrices" / "shown.toml"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mine.toml").touch()
+    (tmp_path / "mine").mkdir()
+    file.parent.mkdir()
+    file.write_text(block.text, encoding="utf-8")
+    cells = make_plan(read_matrix(file), file, tmp_path).cells
+    assert {(cell.system, cell.settings.negatives.sampler) for cell in cells} == {("generator", "generator"), ("hardest", "hardest")}
+    assert {cell.settings.negatives.num for cell in cells if cell.system == "hardest"} == {5}
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.toml")), ids=lambda file: file.name)

@@ -39,7 +39,7 @@ def defined(name: str) -> set[str]:
     """Return the names that a module defines itself."""
     found: set[str] = set()
     for node in parse(name).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}

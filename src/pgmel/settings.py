@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pgmel.errors import SettingError
 from pgmel.registry import nearest
@@ -26,6 +26,7 @@ __all__ = [
     "NegativeSettings",
     "Settings",
     "TrainingSettings",
+    "describe_fault",
     "read_settings",
     "settings_from",
 ]
@@ -50,6 +51,9 @@ class DataSettings(_Group):
     train_split: str = Field("train", description="Split that training reads.")
     dev_split: str = Field("dev", description="Split that early stopping, thresholds and calibration read.")
     on_error: Literal["stop", "skip"] = Field("stop", description="`stop` at the first faulty record, or `skip`, count and list them.")
+    max_train_mentions: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Train on so many mentions at most, drawn at random; every seed of the run has the same ones."
+    )
 
 
 class FeatureSettings(_Group):
@@ -63,6 +67,9 @@ class FeatureSettings(_Group):
         "none",
         description="`none`, `descriptor` (colour layout, no weights), or a folder or hub name of a vision, CLIP or SigLIP model; a folder with model.onnx works too.",
     )
+    image_sides: Literal["both", "mentions", "entities"] = Field(
+        "both", description="Whose pictures are read: those of mentions and entities, or of one side only (for ablations)."
+    )
     revision: str | None = Field(None, description="Revision (branch, tag or commit) of hub models; folders ignore it.")
     pooling: Literal["auto", "mean", "cls"] = Field(
         "auto", description="How a text model's token vectors become one; `auto` follows the model's own folder, else mean."
@@ -73,13 +80,52 @@ class FeatureSettings(_Group):
     name_weight: NotNegative = Field(1.0, description="Weight of the similarity of names (mention surface against entity name).")
     context_weight: NotNegative = Field(1.0, description="Weight of the similarity of surface-with-sentence and name-with-description.")
     lexical_weight: NotNegative = Field(0.5, description="Weight of the similarity of hashed character n-grams of the names.")
+    years_weight: NotNegative = Field(
+        0.25,
+        description="Weight of how well the years of a sentence fall between the first and the last year of a description; no effect where there are none.",
+    )
     image_weight: NotNegative = Field(
         1.0, description="Weight of the similarity of pictures, against that of all text channels together (1)."
+    )
+    parts_weight: NotNegative = Field(
+        0.0,
+        description="Weight of five parts of each picture (corners and centre), seen by the image encoder one by one, against that of the whole picture (1); costs six encodings per picture instead of one, 0 leaves them out.",
+    )
+    layout_weight: NotNegative = Field(
+        0.0,
+        description="Weight of the colour layout descriptor beside the image encoder, against that of the whole picture (1); 0 leaves it out.",
     )
     lexical_dim: Annotated[int, Field(ge=16, le=1 << 20)] = Field(4096, description="Buckets that character n-grams are hashed into.")
     lexical_rank: Count = Field(384, description="Dimensions that the hashed n-grams are reduced to, by a decomposition fitted on the KB.")
     batch_size: Count = Field(64, description="Rows encoded at once.")
+    train_encoder: str = Field(
+        "none",
+        description="What of the text encoder learns with the discriminator: `none`, `last-N` (its last N layers, as in `last-2`), `lora` (low-rank adapters), or `full`.",
+    )
+    encoder_learning_rate: Positive | None = Field(
+        None, description="Step length of the text encoder at its peak; by default 2e-4 for `lora`, else 5e-5."
+    )
+    lora_rank: Count = Field(8, description="Rank of the adapters of `lora`.")
+    lora_alpha: Positive = Field(16.0, description="Scale of the adapters of `lora`: their product is multiplied by alpha / rank.")
     cache_dir: Path | None = Field(None, description="Folder of cached features; by default `$PGMEL_CACHE`, else the user's cache folder.")
+
+    @field_validator("train_encoder")
+    @classmethod
+    def _check_mode(cls, mode: str) -> str:
+        if not re.fullmatch(r"none|lora|full|last-[1-9]\d*", mode):
+            raise ValueError(f"must be none, lora, full, or last-N with a number N (last-2), got {mode!r}")
+        return mode
+
+    @model_validator(mode="after")
+    def _check_training(self) -> Self:
+        if self.train_encoder != "none":
+            if self.text_encoder == "none":
+                raise ValueError(f"train_encoder = {self.train_encoder} needs a text encoder, but text_encoder is none")
+            if not (self.name_weight or self.context_weight):
+                raise ValueError(
+                    f"train_encoder = {self.train_encoder} needs name_weight or context_weight above 0: nothing reads the encoder"
+                )
+        return self
 
 
 class ModelSettings(_Group):
@@ -113,12 +159,33 @@ class GeneratorSettings(_Group):
         1.0, description="Weight of the retrieval score in the policy's logits; 0 starts from a uniform policy."
     )
     prior_temperature: Positive = Field(0.05, description="The retrieval score is divided by it.")
-    reward: Literal["similarity", "hinge", "sigmoid"] = Field(
+    prior: Literal["discriminator", "retrieval"] = Field(
+        "discriminator",
+        description="What the policy starts from: the discriminator's present scores, or the untrained model's that collected the pool.",
+    )
+    reward: Literal["similarity", "hinge", "sigmoid", "confidence"] = Field(
         "similarity", description="What the discriminator pays for a sampled negative."
     )
-    reward_temperature: Positive = Field(0.05, description="Scale of the `sigmoid` reward.")
-    baseline: Literal["none", "moving_average", "batch_mean", "leave_one_out"] = Field(
-        "leave_one_out", description="What is subtracted from the reward."
+    reward_temperature: Positive = Field(
+        0.05, description="Scale of the `sigmoid` and `confidence` rewards, and of the weights of `max_likelihood`."
+    )
+    false_negative_penalty: NotNegative = Field(
+        0.0,
+        description="Subtracted from the reward of likely false negatives: entities whose records say nearly the same as the gold one's.",
+    )
+    baseline: Literal["none", "moving_average", "batch_mean", "leave_one_out", "self_critical"] = Field(
+        "leave_one_out", description="What is subtracted from the reward; `max_likelihood` subtracts nothing."
+    )
+    estimator: Literal["reinforce", "clipped", "max_likelihood"] = Field(
+        "reinforce",
+        description="How the policy learns from its draws; `clipped` takes all `steps` on the same draws, so it differs only where there are several.",
+    )
+    clip_range: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="How far the `clipped` estimator lets the probability of a draw move, as a share of it."
+    )
+    temperature_start: Positive = Field(1.0, description="The policy's logits are divided by it until the adversarial phase begins.")
+    temperature_end: Positive = Field(
+        1.0, description="And by it in the last step of that phase; between the two the temperature changes by equal steps."
     )
     draws: Count = Field(8, description="Independent draws per mention that the policy learns from.")
     entropy_weight: NotNegative = Field(0.01, description="Weight of the policy's entropy in its objective.")
@@ -130,16 +197,29 @@ class GeneratorSettings(_Group):
     def _check_draws(self) -> Self:
         if self.baseline == "leave_one_out" and self.draws < 2:
             raise ValueError("baseline = leave_one_out needs draws >= 2")
+        if self.estimator == "max_likelihood" and self.draws < 2:
+            raise ValueError("estimator = max_likelihood needs draws >= 2")
         return self
 
 
 class NegativeSettings(_Group):
     """Which wrong entities the discriminator is shown."""
 
-    sampler: Literal["uniform", "in_batch", "pool_uniform", "hardest", "softmax", "generator"] = Field(
-        "generator", description="Rule that picks them."
-    )
-    num: Count = Field(4, description="Negatives per mention.")
+    sampler: Literal[
+        "uniform",
+        "in_batch",
+        "lexical",
+        "tfidf",
+        "jaccard",
+        "pool_uniform",
+        "hardest",
+        "softmax",
+        "ance",
+        "kbgan",
+        "irgan",
+        "generator",
+    ] = Field("generator", description="Rule that picks them.")
+    num: Count = Field(8, description="Negatives per mention.")
     pool_size: Annotated[int, Field(ge=2)] = Field(
         64, description="Candidates per mention that pool samplers and the generator choose from."
     )
@@ -148,18 +228,30 @@ class NegativeSettings(_Group):
         0.25, description="Share of the pool that holds neighbours of the gold entity; the rest are the mention's own."
     )
     refresh_every: Count = Field(50, description="Steps between refreshes of the entity vectors by which candidates are judged.")
+    pools: Literal["fixed", "refreshed"] = Field(
+        "fixed",
+        description="`refreshed` collects the pools anew with the discriminator as it is; `fixed` keeps those of the untrained model.",
+    )
+    rebuild_every: Count = Field(1, description="Epochs between rebuilds of `refreshed` pools and of the lists of the `ance` sampler.")
+    neighbours: Count = Field(64, description="Length of the lists that the `lexical`, `tfidf`, `jaccard` and `ance` samplers draw from.")
 
 
 class TrainingSettings(_Group):
     """The game."""
 
+    objective: Literal["joint", "triplet"] = Field(
+        "joint",
+        description="What the discriminator minimises: `joint` is InfoNCE over the batch's gold entities and everybody's negatives, `triplet` the paper's hinge.",
+    )
     margin: Positive = Field(0.2, description="Required gap between right and wrong similarity (triplet hinge).")
-    infonce_weight: NotNegative = Field(0.0, description="Weight of in-batch InfoNCE beside the triplet hinge; 0 is the paper's form.")
+    infonce_weight: NotNegative = Field(
+        0.0, description="Weight of in-batch InfoNCE beside the triplet hinge; 0 is the paper's form. `joint` takes no notice of it."
+    )
     infonce_temperature: Positive = Field(0.05, description="Temperature of InfoNCE.")
     batch_size: Count = Field(128, description="Mentions per step, over all processes together.")
     pretrain_epochs: Annotated[int, Field(ge=0)] = Field(1, description="Epochs in which the discriminator learns alone.")
-    pretrain_sampler: Literal["uniform", "in_batch", "pool_uniform", "hardest", "softmax"] = Field(
-        "pool_uniform", description="Rule that picks the negatives of those epochs; the generator is not trained yet."
+    pretrain_sampler: Literal["uniform", "in_batch", "lexical", "tfidf", "jaccard", "pool_uniform", "hardest", "softmax", "ance"] = Field(
+        "softmax", description="Rule that picks the negatives of those epochs; no policy is trained yet."
     )
     pretrain_generator_epochs: Annotated[int, Field(ge=0)] = Field(
         1, description="Epochs in which the generator learns against the pretrained discriminator."
@@ -169,12 +261,13 @@ class TrainingSettings(_Group):
         None, description="Stop after so many steps in all, those of pretraining included."
     )
     learning_rate: Positive = Field(3e-4, description="Step length of the discriminator's optimiser (AdamW) at its peak.")
-    weight_decay: NotNegative = Field(0.0, description="Decay of the weights towards their start.")
+    weight_decay: NotNegative = Field(10.0, description="Decay of the weights towards their start.")
     warmup: Fraction = Field(0.05, description="Share of the steps in which the step length rises.")
     clip_norm: Positive = Field(1.0, description="Gradients are cut to this norm.")
     patience: Count = Field(
-        3, description="Stop the adversarial phase after so many epochs without a better dev MRR; epochs of pretraining count."
+        3, description="Stop the adversarial phase after so many evaluations on dev without a better MRR; those of pretraining count."
     )
+    evaluate_every: Count = Field(1, description="Epochs between evaluations on dev; the last epoch is always evaluated.")
     log_every: Count = Field(20, description="Steps between rows of metrics.csv.")
     checkpoint_every: Count = Field(200, description="Steps between checkpoints.")
     keep_checkpoints: Count = Field(2, description="Checkpoints kept; each holds the best weights so far too.")
@@ -284,7 +377,7 @@ def settings_from(values: Mapping[str, Any], origin: str = "the settings", fault
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        found += [_describe_fault(fault) for fault in error.errors()]
+        found += [describe_fault(fault) for fault in error.errors()]
     if found:
         raise SettingError(f"{len(found)} fault{'s' * (len(found) > 1)} in {origin}:\n" + "\n".join(f"  - {fault}" for fault in found))
     return settings
@@ -297,7 +390,8 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def _describe_fault(fault: Any) -> str:
+def describe_fault(fault: Any) -> str:
+    """Return one fault that pydantic found, as one sentence that names the setting, the rule and what was given."""
     location = [str(part) for part in fault["loc"]]
     name = ".".join(location)
     if fault["type"] == "extra_forbidden":

@@ -140,6 +140,7 @@ def test_unknown_setting_leads_to_the_nearest(override: str, guess: str) -> None
         ("model.fusion=gmuu", "model.fusion must be 'gmu', 'concat' or 'sum', got 'gmuu'; did you mean 'gmu'?"),
         ("negatives.pool_size=1", "negatives.pool_size must be greater than or equal to 2, got 1"),
         ("generator.draws=1", "generator: baseline = leave_one_out needs draws >= 2"),
+        ("generator.clip_range=1", "generator.clip_range must be less than 1, got 1"),
         ("training.epochs=2.5", "training.epochs must be a valid integer, got a number with a fractional part, got 2.5"),
         ("training.max_steps=0", "training.max_steps must be greater than or equal to 1, got 0"),
         ("data.path=3", "data.path must be a path, got 3"),
@@ -157,6 +158,7 @@ CHOICES = {
     "negatives.sampler": ("pgmel.negatives", "SAMPLERS", set()),
     "generator.reward": ("pgmel.objectives", "REWARDS", set()),
     "generator.baseline": ("pgmel.objectives", "BASELINES", set()),
+    "generator.estimator": ("pgmel.objectives", "ESTIMATORS", set()),
     "index.kind": ("pgmel.index.entity_index", "KINDS", set()),
     "evaluation.protocol": ("pgmel.evaluation", "PROTOCOLS", set()),
 }
@@ -170,9 +172,14 @@ def test_choices_are_those_of_the_registry(setting: str) -> None:
     assert set(get_args(dict(leaves(Settings))[setting].annotation)) == {*registry, *besides}
 
 
-def test_pretraining_knows_every_sampler_but_the_generator() -> None:
+def test_pretraining_knows_every_sampler_that_needs_no_policy() -> None:
     choices = {name: set(get_args(field.annotation)) for name, field in leaves(Settings)}
-    assert choices["training.pretrain_sampler"] == choices["negatives.sampler"] - {"generator"}
+    assert choices["training.pretrain_sampler"] == choices["negatives.sampler"] - {"generator", "kbgan", "irgan"}
+
+
+def test_max_likelihood_needs_a_second_draw() -> None:
+    [fault] = faults_of("generator.draws=1", "generator.baseline=none", "generator.estimator=max_likelihood")
+    assert fault == "generator: estimator = max_likelihood needs draws >= 2"
 
 
 def test_other_baselines_need_no_second_draw() -> None:
@@ -231,3 +238,28 @@ def test_settings_come_back_from_json(seed: int, margin: float, path: Path | Non
     settings = settings_from({"seed": seed, "data": {"path": path}, "training": {"margin": margin, "max_steps": max_steps}})
     assert settings_from(settings.model_dump(mode="json")) == settings
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("mode", ["none", "last-1", "last-12", "lora", "full"])
+def test_modes_of_encoder_training_are_read(mode: str) -> None:
+    assert read_settings(None, [f"features.train_encoder={mode}"]).features.train_encoder == mode
+
+
+@pytest.mark.parametrize("mode", ["last", "last-0", "last-x", "Lora", "all"])
+def test_a_wrong_mode_of_encoder_training_is_answered_with_the_right_ones(mode: str) -> None:
+    [fault] = faults_of(f"features.train_encoder={mode}")
+    assert fault == f"features.train_encoder: must be none, lora, full, or last-N with a number N (last-2), got {mode!r}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rule"),
+    [
+        (["features.text_encoder=none"], "needs a text encoder, but text_encoder is none"),
+        (["features.name_weight=0", "features.context_weight=0"], "needs name_weight or context_weight above 0"),
+    ],
+)
+def test_encoder_training_needs_an_encoder_that_is_read(overrides: list[str], rule: str) -> None:
+    [fault] = faults_of("features.train_encoder=lora", *overrides)
+    assert fault.startswith("features: train_encoder = lora ")
+    assert rule in fault
+    assert read_settings(None, overrides).features.train_encoder == "none"

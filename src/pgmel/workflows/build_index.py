@@ -6,9 +6,10 @@ from typing import Any, Literal
 import numpy as np
 
 from pgmel.index import EntityIndex
-from pgmel.linking import load_encoders, read_card, write_bundle
+from pgmel.linking import bundled_encoder, load_encoders, read_card, write_bundle
 from pgmel.models import Embedder
 from pgmel.workflows.evaluate import settings_of
+from pgmel.workflows.kb import find_kb, index_kb, is_kb
 from pgmel.workflows.material import open_dataset
 from pgmel.workflows.train import resolve_device, use_threads
 
@@ -28,11 +29,11 @@ def build_bundle(
     image_encoder: str | None = None,
     show_progress: bool = True,
 ) -> dict[str, Any]:
-    """Encode and index the entities of a data set with a bundle's model, into a new bundle.
+    """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle.
 
     Args:
         model: The bundle whose model is used.
-        kb: The data set whose entities are indexed.
+        kb: What is indexed: a KB that ``pgmel kb build`` wrote, which is encoded part by part; the KB of another bundle; or a data set.
         out: Folder of the new bundle.
         layout: Layout of the data set.
         on_error: What to do at a faulty record.
@@ -49,23 +50,31 @@ def build_bundle(
     settings = settings_of(card, model)
     place = resolve_device(device)
     use_threads(settings.training.threads)
-    dataset = open_dataset(kb, layout, on_error)
     encoders = load_encoders(card, model, str(place), text_encoder, image_encoder, use_cache=True)
-    entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     embedder = Embedder.load(model / "model", str(place))
     about = settings.index
-    rng = np.random.default_rng(settings.seed)
-    index = EntityIndex.build(embedder.embed_entities(entities), kind or about.kind, about.exact_limit, about.nprobe, about.refine, rng)
-    data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities), "trained_on": card["data"]}
+    build = (kind or about.kind, about.exact_limit, about.nprobe, about.refine, np.random.default_rng(settings.seed))
     # An encoder that moved is named where it is now, or the new bundle could not be opened without being told again.
     moved = {name: value for name, value in (("text_encoder", text_encoder), ("image_encoder", image_encoder)) if value}
     new = {
-        "data": data,
         "settings": {**card["settings"], "features": {**card["settings"]["features"], **moved}},
         "scores": {},
         "encoders": encoders.describe(),
         "decision": card["decision"],
         "decision_note": "fitted on the data that the model was trained on, not on this knowledge base",
     }
-    write_bundle(out, dataset.entities, embedder, index, new, image_root=dataset.root)
+    encoder = bundled_encoder(card, model)
+    if is_kb(kb):
+        with (
+            find_kb(kb).open() as store,
+            index_kb(store, encoders, embedder, *build, out.absolute().parent, show_progress) as (index, report),
+        ):
+            data = {"name": kb.name, "layout": "kb", "entities": len(store), "trained_on": card["data"]}
+            write_bundle(out, store, embedder, index, new | {"data": data}, encoder=encoder)
+            return {"entities": len(store), "kind": index.kind, "pictures": report.as_dict()["pictures"]}
+    dataset = open_dataset(kb, layout, on_error)
+    entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
+    index = EntityIndex.build(embedder.embed_entities(entities), *build)
+    data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities), "trained_on": card["data"]}
+    write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder)
     return {"entities": len(dataset.entities), "kind": index.kind, "pictures": entities.report.as_dict()["pictures"]}

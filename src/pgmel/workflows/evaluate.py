@@ -8,11 +8,11 @@ from pgmel.evaluation import EvaluationResult
 from pgmel.linking import Decision, load_encoders, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
-from pgmel.workflows.material import load_material, open_dataset
+from pgmel.workflows.material import limit_mentions, load_material, open_dataset
 from pgmel.workflows.measuring import embed, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
-__all__ = ["evaluate_bundle", "settings_of"]
+__all__ = ["decision_of", "evaluate_bundle", "settings_of"]
 
 
 def settings_of(card: dict[str, object], bundle: Path) -> Settings:
@@ -61,15 +61,20 @@ def evaluate_bundle(
     settings = settings_of(card, bundle)
     place = resolve_device(device)
     use_threads(settings.training.threads)
-    dataset = open_dataset(data, layout, on_error)
+    dataset = limit_mentions(open_dataset(data, layout, on_error), settings)  # what was seen in training decides a slice
     encoders = load_encoders(card, bundle, str(place), text_encoder, image_encoder, use_cache=True)
     material = load_material(dataset, encoders, [split], show_progress)
     embedder = Embedder.load(bundle / "model", str(place))
-    decision = _decision_of(card, bundle)
+    decision = decision_of(card, bundle)
     return measure_split(embed(embedder, material, split), material, split, settings, "trained", protocol, decision).result
 
 
-def _decision_of(card: dict[str, Any], bundle: Path) -> Decision | None:
+def decision_of(card: dict[str, Any], bundle: Path) -> Decision | None:
+    """Return the decision of a bundle, or None if it was not calibrated.
+
+    Raises:
+        BundleError: If its card is damaged.
+    """
     try:
         return None if card["decision"] is None else Decision.from_dict(card["decision"])
     except SettingError as error:

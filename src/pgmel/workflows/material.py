@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
@@ -15,7 +15,7 @@ from pgmel.features import Encoders, Features
 from pgmel.records import NIL, Mention
 from pgmel.settings import FeatureSettings, Settings
 
-__all__ = ["Material", "Split", "load_material", "make_encoders", "open_dataset", "read_data"]
+__all__ = ["Material", "Split", "limit_mentions", "load_material", "make_encoders", "open_dataset", "read_data"]
 
 log = logging.getLogger("pgmel.workflows")
 
@@ -80,6 +80,9 @@ def make_encoders(settings: FeatureSettings, device: str) -> Encoders:
         batch_size=settings.batch_size,
         cache_dir=settings.cache_dir,
         device=device,
+        image_sides=settings.image_sides,
+        image_parts=settings.parts_weight > 0,
+        image_layout=settings.layout_weight > 0,
     )
 
 
@@ -93,7 +96,18 @@ def read_data(settings: Settings, data: Path | None) -> Dataset:
     path = data if data is not None else settings.data.path
     if path is None:
         raise SettingError("no data set is named; pass --data FOLDER or set data.path")
-    return open_dataset(path, settings.data.layout, settings.data.on_error)
+    return limit_mentions(open_dataset(path, settings.data.layout, settings.data.on_error), settings)
+
+
+def limit_mentions(dataset: Dataset, settings: Settings) -> Dataset:
+    """Leave no more training mentions than the settings allow: the same ones at every call and for every seed."""
+    name, most = settings.data.train_split, settings.data.max_train_mentions
+    mentions = dataset.splits.get(name, ())
+    if most is None or len(mentions) <= most:
+        return dataset
+    chosen = np.sort(np.random.default_rng(0).permutation(len(mentions))[:most])
+    log.info("split %s: %d of %d mentions, drawn at random", name, most, len(mentions))
+    return replace(dataset, splits={**dataset.splits, name: tuple(mentions[row] for row in chosen)})
 
 
 def open_dataset(path: Path, layout: str, on_error: Literal["stop", "skip"]) -> Dataset:
@@ -119,7 +133,9 @@ def load_material(dataset: Dataset, encoders: Encoders, splits: Sequence[str], s
     for name in splits:
         if not dataset.splits.get(name):
             have = ", ".join(dataset.splits) or "none"
-            raise DataError(f"the data set has no mentions in split {name!r} (it has: {have})", dataset.root, fix="Name another split")
+            fix = f"Write it with pgmel data audit {dataset.root} --out FOLDER, and name that folder as the data set"
+            fix = fix if name.endswith("-clean") else "Name another split"
+            raise DataError(f"the data set has no mentions in split {name!r} (it has: {have})", dataset.root, fix=fix)
     log.info("knowledge base: %d entities", len(dataset.entities))
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     rows = {entity.id: row for row, entity in enumerate(dataset.entities)}

@@ -1,9 +1,10 @@
 """Measure a model on a split: ranks, figures, slices, and the NIL decision."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from pgmel.errors import DataError
 from pgmel.evaluation import (
@@ -34,11 +35,13 @@ class Vectors(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """A result, the ranks behind it, and the vectors behind those."""
+    """A result, the ranks behind it, the vectors behind those, which mentions were ranked, and which of them each slice has."""
 
     result: EvaluationResult
     ranks: Ranks
     vectors: Vectors
+    rows: Int64[np.ndarray, "ranked"]
+    slices: Mapping[str, Bool[np.ndarray, "ranked"]]
 
 
 def embed(embedder: Embedder, material: Material, split: str) -> Vectors:
@@ -103,7 +106,7 @@ def measure_split(
         versions=package_versions(),
         candidate_recall=recall,
     )
-    return Measurement(result, ranks, vectors)
+    return Measurement(result, ranks, vectors, chosen, masks)
 
 
 def describe_data(material: Material, split: str | None = None) -> dict[str, Any]:

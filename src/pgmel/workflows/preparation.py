@@ -18,18 +18,20 @@ from pgmel.files import hash_bytes, hash_json, write_bytes
 from pgmel.models import Discriminator, Embedder, Projection, fit_projection, start_discriminator
 from pgmel.settings import Settings
 from pgmel.workflows.material import Material, Split
+from pgmel.workflows.neighbours import GoldNeighbours, prepare_neighbours
 
 __all__ = ["Preparation", "channel_weights", "duplicates_of", "prepare", "start_embedder"]
 
 log = logging.getLogger("pgmel.workflows")
-FORMAT = 1
+FORMAT = 2
 
 
 class Preparation(NamedTuple):
-    """Where training starts: the fixed projection and the candidate pools of the rankable training mentions."""
+    """Where training starts: the fixed projection, and pools and neighbours for the rankable training mentions."""
 
     projection: Projection
     pools: Pools
+    neighbours: GoldNeighbours | None = None
 
 
 def channel_weights(settings: Settings) -> dict[str, float]:
@@ -39,7 +41,10 @@ def channel_weights(settings: Settings) -> dict[str, float]:
         "name": features.name_weight,
         "context": features.context_weight,
         "lexical": features.lexical_weight,
+        "years": features.years_weight,
         "image": features.image_weight,
+        "image_parts": features.parts_weight,
+        "image_layout": features.layout_weight,
     }
 
 
@@ -54,12 +59,27 @@ def duplicates_of(material: Material) -> Int64[np.ndarray, "entities"]:
 
 
 def prepare(material: Material, settings: Settings, device: str, show_progress: bool = True) -> Preparation:
-    """Fit the projection on the KB and the training mentions and collect candidate pools; nothing of dev or test is read.
+    """Fit the projection on the KB and the training mentions, collect candidate pools, and list what the rules for negatives need.
 
-    Both take half a minute on a KB of 20,000, so they are kept in the encoders' cache folder under a digest of all they depend on.
+    Nothing of dev or test is read. All takes half a minute on a KB of 20,000, so it is kept in the encoders' cache folder under a digest
+    of all it depends on.
     """
     train = material.splits[settings.data.train_split]
     groups = duplicates_of(material)
+    prepared = _prepare(material, train, groups, settings, device, show_progress)
+    neighbours = prepare_neighbours(
+        material.dataset.entities,
+        train.gold_rows[train.rankable],
+        groups,
+        {settings.negatives.sampler, settings.training.pretrain_sampler},
+        settings.negatives.neighbours,
+        (settings.features.cache_dir or default_cache_dir()) / "neighbours",
+        show_progress,
+    )
+    return prepared._replace(neighbours=neighbours)
+
+
+def _prepare(material: Material, train: Split, groups: np.ndarray, settings: Settings, device: str, show_progress: bool) -> Preparation:
     key = _digest(material.entities, train, groups, settings)
     file = (settings.features.cache_dir or default_cache_dir()) / "prepared" / f"{key}.safetensors"
     stored = _read(file)

@@ -17,14 +17,27 @@ from pgmel.files import write_json
 from pgmel.index import EntityIndex
 from pgmel.linking import Decision, write_bundle
 from pgmel.models import Discriminator, Embedder, Generator
+from pgmel.negatives import LEARNED
 from pgmel.settings import Settings
-from pgmel.training import DevScores, GameRules, Schedule, Trainer, TrainingData, TrainingPlan, TrainingResult, World, world
+from pgmel.training import (
+    DevScores,
+    GameRules,
+    NeighbourLists,
+    Schedule,
+    Trainer,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+    World,
+    world,
+)
 from pgmel.training.checkpoint import find_checkpoint
+from pgmel.workflows.finetuning import ENCODER, Finetuning, keep_tuned, start_finetuning
 from pgmel.workflows.material import Material, load_material, make_encoders, read_data
 from pgmel.workflows.measuring import Measurement, describe_data, embed, fit_nil, measure_split
-from pgmel.workflows.preparation import duplicates_of, prepare, start_embedder
+from pgmel.workflows.preparation import Preparation, duplicates_of, prepare, start_embedder
 
-__all__ = ["TrainingRun", "resolve_device", "train", "use_threads"]
+__all__ = ["TrainingRun", "known_scores", "make_trainer", "resolve_device", "train", "use_threads"]
 
 log = logging.getLogger("pgmel.workflows")
 
@@ -34,7 +47,7 @@ class TrainingRun(NamedTuple):
 
     Attributes:
         bundle: Folder of the bundle.
-        material: The data, encoded.
+        material: The data, encoded; where the text encoder learned, dev and KB alone, encoded by the tuned one.
         embedder: The trained model.
         zero_shot: Figures of the untrained model on dev.
         trained: Figures of the trained model on dev.
@@ -85,7 +98,7 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
     """Train, evaluate on dev, index, and write a bundle into ``out / "bundle"``.
 
     The run's folder also gets ``settings.json``, ``metrics.csv``, ``results.json``, ``checkpoints/`` and TensorBoard files. Run again with
-    the same settings and data it goes on from the newest checkpoint.
+    the same settings and data it goes on from the newest checkpoint. A text encoder that learned is written to ``out / "encoder"`` too.
 
     Args:
         settings: All settings.
@@ -107,19 +120,21 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         embedder = start_embedder(prepared.projection, settings, str(device))
         dev = settings.data.dev_split
         zero_shot = measure_split(embed(embedder, material, dev), material, dev, settings, "zero-shot") if here.leads else None
-        trainer = _make_trainer(material, embedder.discriminator, prepared, settings, out, here, show_progress)
+        trainer = make_trainer(material, embedder.discriminator, prepared, settings, out, here, show_progress)
         # A run that goes on may be refused as another one; the settings that the folder's checkpoints belong to must then stay.
         if here.leads and (restart or find_checkpoint(out / "checkpoints") is None):
-            _write_settings(out, settings)
-        result = trainer.run(resume=not restart, known=_known_scores(zero_shot))
+            _write_settings(out, settings, data)
+        result = trainer.run(resume=not restart, known=known_scores(zero_shot))
         waited = (result.first_step_at or time.monotonic()) - began
         log.info("the first step was done %.1f s after the start", waited)
         if not here.leads:
             return TrainingRun(out / "bundle", material, embedder, None, None, None, result, waited)
+    if trainer.tuner:
+        material = keep_tuned(trainer.tuner, material, settings, out / ENCODER, device, show_progress)
     vectors = embed(embedder, material, dev)
     decision = fit_nil(vectors, material.splits[dev], settings.linking.top_k, settings.seed)
     trained = measure_split(vectors, material, dev, settings, "trained", decision=decision)
-    _write_settings(out, settings)
+    _write_settings(out, settings, data)
     results = {name: part.result.to_dict() for name, part in (("zero_shot", zero_shot), ("trained", trained)) if part is not None}
     write_json(out / "results.json", results)
     _write_bundle(out / "bundle", material, embedder, vectors.entities, settings, trained.result, zero_shot, decision)
@@ -135,8 +150,12 @@ def _check_folder(out: Path) -> None:
         raise SettingError(f"the run's folder cannot be {out}: nothing may be written in {nearest}; name another folder with --out")
 
 
-def _write_settings(out: Path, settings: Settings) -> None:
-    write_json(out / "settings.json", settings.model_dump(mode="json"))
+def _write_settings(out: Path, settings: Settings, data: Path | None) -> None:
+    """Write down every setting, and where the data really were: who looks at the run later has to find them."""
+    values = settings.model_dump(mode="json")
+    path = data if data is not None else settings.data.path
+    values["data"]["path"] = None if path is None else str(path.absolute())
+    write_json(out / "settings.json", values)
 
 
 def _load(settings: Settings, data: Path | None, device: torch.device, show_progress: bool) -> Material:
@@ -145,7 +164,7 @@ def _load(settings: Settings, data: Path | None, device: torch.device, show_prog
     return load_material(dataset, encoders, [settings.data.train_split, settings.data.dev_split], show_progress)
 
 
-def _known_scores(zero_shot: Measurement | None) -> DevScores | None:
+def known_scores(zero_shot: Measurement | None) -> DevScores | None:
     """Return the untrained model's scores as early stopping counts them, where they were measured already."""
     if zero_shot is None or zero_shot.result.protocol != "kb":
         return None
@@ -153,13 +172,17 @@ def _known_scores(zero_shot: Measurement | None) -> DevScores | None:
     return DevScores(float(np.mean(ranks <= 1)), float(np.mean(1 / ranks)))
 
 
-def _make_trainer(
+def make_trainer(
     material: Material, discriminator: Discriminator, prepared: Any, settings: Settings, out: Path, here: World, show_progress: bool
 ) -> Trainer:
+    """Put a training run together, from the start line to the folder of its checkpoints and metrics; nothing is trained yet."""
     device = next(discriminator.parameters()).device
     train = material.splits[settings.data.train_split]
     usable = np.flatnonzero(train.rankable)
     pools = prepared.pools
+    finetuning = None
+    if settings.features.train_encoder != "none":
+        finetuning = start_finetuning(material, prepared.projection, settings, device, show_progress and here.leads)
     data = TrainingData(
         prepared.projection(train.features.take(usable)),
         prepared.projection(material.entities),
@@ -168,6 +191,7 @@ def _make_trainer(
         torch.from_numpy(pools.mask),
         torch.from_numpy(pools.scores),
         torch.from_numpy(duplicates_of(material)),
+        *_neighbours(prepared),
     ).to(device)
     return Trainer(
         discriminator,
@@ -176,11 +200,22 @@ def _make_trainer(
         rules=game_rules(settings, device),
         schedule=_make_schedule(settings, len(usable)),
         plan=training_plan(settings),
-        evaluate=_dev_scorer(material, prepared, settings, device),
+        evaluate=_dev_scorer(material, prepared, settings, device, finetuning),
         folder=out,
         world=here,
         show_progress=show_progress,
+        tuner=finetuning.tuner if finetuning else None,
     )
+
+
+def _neighbours(prepared: Preparation) -> tuple[torch.Tensor | None, dict[str, NeighbourLists]]:
+    """Return each training mention's likely false negatives and, by rule, the neighbours of the gold entities."""
+    found = prepared.neighbours
+    if found is None:
+        return None, {}
+    of_mention = torch.from_numpy(found.of_mention)
+    lists = {rule: NeighbourLists(of_mention, *(torch.from_numpy(part) for part in listed)) for rule, listed in found.lists.items()}
+    return torch.from_numpy(found.near_duplicates)[of_mention], lists
 
 
 def _make_generator(data: TrainingData, settings: Settings) -> Generator:
@@ -198,13 +233,18 @@ def game_rules(settings: Settings, device: torch.device) -> GameRules:
         num_negatives=settings.negatives.num,
         temperature=settings.negatives.temperature,
         margin=settings.training.margin,
+        objective=settings.training.objective,
         infonce_weight=settings.training.infonce_weight,
         infonce_temperature=settings.training.infonce_temperature,
+        prior=settings.generator.prior,
         reward=settings.generator.reward,
         reward_temperature=settings.generator.reward_temperature,
         baseline=settings.generator.baseline,
         draws=settings.generator.draws,
         entropy_weight=settings.generator.entropy_weight,
+        estimator=settings.generator.estimator,
+        clip_range=settings.generator.clip_range,
+        false_negative_penalty=settings.generator.false_negative_penalty,
         bfloat16=precision == "bfloat16" or (precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()),
     )
 
@@ -229,6 +269,13 @@ def training_plan(settings: Settings) -> TrainingPlan:
         log_every=training.log_every,
         tensorboard=training.tensorboard,
         seed=settings.seed,
+        evaluate_every=training.evaluate_every,
+        pools=settings.negatives.pools,
+        rebuild_every=settings.negatives.rebuild_every,
+        gold_part=settings.negatives.gold_part,
+        neighbours=settings.negatives.neighbours,
+        temperature_start=settings.generator.temperature_start,
+        temperature_end=settings.generator.temperature_end,
     )
 
 
@@ -238,22 +285,26 @@ def _make_schedule(settings: Settings, num_mentions: int) -> Schedule:
         num_mentions=num_mentions,
         batch_size=min(training.batch_size, num_mentions),
         pretrain_discriminator=training.pretrain_epochs,
-        pretrain_generator=training.pretrain_generator_epochs if settings.negatives.sampler == "generator" else 0,
+        pretrain_generator=training.pretrain_generator_epochs if settings.negatives.sampler in LEARNED else 0,
         adversarial=training.epochs,
         max_steps=training.max_steps,
     )
 
 
-def _dev_scorer(material: Material, prepared: Any, settings: Settings, device: torch.device) -> Callable[[Discriminator], DevScores]:
+def _dev_scorer(
+    material: Material, prepared: Any, settings: Settings, device: torch.device, finetuning: Finetuning | None
+) -> Callable[[Discriminator], DevScores]:
     """Return what early stopping asks: H@1 and MRR on dev, whole KB, realistic ties."""
     dev = material.splits[settings.data.dev_split]
     usable = np.flatnonzero(dev.rankable)
-    features = dev.features.take(usable)
     gold = dev.gold_rows[usable]
 
     def score(discriminator: Discriminator) -> DevScores:
         embedder = Embedder(prepared.projection, discriminator, str(device))
-        ranks = rank_against_kb(embedder.embed_mentions(features), embedder.embed_entities(material.entities), gold).realistic
+        mentions, entities = dev.features, material.entities
+        if finetuning is not None:
+            mentions, entities = finetuning.renewed(mentions, entities)
+        ranks = rank_against_kb(embedder.embed_mentions(mentions.take(usable)), embedder.embed_entities(entities), gold).realistic
         return DevScores(float(np.mean(ranks <= 1)), float(np.mean(1 / ranks)))
 
     return score
@@ -279,4 +330,5 @@ def _write_bundle(
         "encoders": material.encoders.describe(),
         "decision": decision,
     }
-    write_bundle(folder, material.dataset.entities, embedder, index, card, image_root=material.dataset.root)
+    encoder = folder.parent / ENCODER if settings.features.train_encoder != "none" else None
+    write_bundle(folder, material.dataset.entities, embedder, index, card, image_root=material.dataset.root, encoder=encoder)

@@ -14,9 +14,10 @@ from toy_runs import read_lines, write_lines
 
 from pgmel.errors import DataError, SettingError
 from pgmel.files import read_json, write_json
+from pgmel.settings import read_settings
 from pgmel.training import TrainingInterruptedError
 from pgmel.workflows.compare import CompareResult, compare, pool
-from pgmel.workflows.compare.record import RunRecord, changed_settings, read_curve, read_phases, read_ranks, read_record
+from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_curve, read_phases, read_ranks, read_record
 from pgmel.workflows.compare.single import Bench, Task
 
 LEARNING = ("model.whitening=0", "training.learning_rate=3e-3")
@@ -202,6 +203,13 @@ def test_the_same_data_elsewhere_are_the_same_data(done: Done, tmp_path: Path, r
     shutil.copytree(done.root / "toy", tmp_path / "moved" / "toy")
     done._replace(root=tmp_path / "moved").again()
     assert ran == []
+
+
+def test_only_paths_below_the_data_root_are_taken_for_it() -> None:
+    settings = read_settings(None, ["features.text_encoder=data/enc.v2", "data.train_split=data-train"])
+    assert portable(settings, Path("data"))["features"]["text_encoder"] == "{data_root}/enc.v2"
+    assert portable(settings, Path("data"))["data"]["train_split"] == "data-train"
+    assert portable(settings, Path())["features"]["text_encoder"] == "data/enc.v2"
 
 
 def test_a_setting_that_came_later_counts_as_its_default() -> None:

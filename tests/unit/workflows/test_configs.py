@@ -179,7 +179,7 @@ def test_the_config_runs_to_a_bundle_that_links(config: Path, world: ToyWorld, e
     assert outcome.json()["trained"]["overall"]["num_mentions"] == 25
     assert check_bundle(out / "bundle") == []
     kept = Settings.model_validate(read_json(out / "settings.json"))
-    assert kept == read_settings(config, overrides)
+    assert kept == read_settings(config, [*overrides, f"data.path={data}"])
     card = read_card(out / "bundle")
     assert card["data"]["layout"] == asked.data.layout
     sides = card["data"]["pictures"].values()

@@ -12,6 +12,7 @@ from pgmel.evaluation import EvaluationResult
 from pgmel.files import read_json, write_json
 from pgmel.linking import load_encoders
 from pgmel.workflows.evaluate import evaluate_bundle, settings_of
+from pgmel.workflows.train import train
 
 
 def evaluate(run: ToyRun, data: Path | None = None, split: str = "dev", **options: Any) -> EvaluationResult:
@@ -39,6 +40,15 @@ def test_dev_figures_are_those_that_training_gave(toy_run: ToyRun) -> None:
         expected.excluded,
     )
     assert (found.system, found.protocol, found.num_entities, found.settings) == ("trained", "kb", 30, expected.settings)
+
+
+def test_a_bundle_reads_the_pictures_of_the_sides_it_was_trained_with(toy_run: ToyRun, tmp_path: Path) -> None:
+    settings = quick_settings("features.image_sides=mentions", "training.max_steps=2")
+    run = train(settings, tmp_path / "run", toy_run.data, show_progress=False)
+    assert run.trained is not None
+    assert not run.material.entities.present["image"].any()
+    assert run.material.splits["dev"].features.present["image"].any()
+    assert evaluate(toy_run, bundle=run.bundle).overall == run.trained.result.overall
 
 
 def test_other_splits_are_measured_too(toy_run: ToyRun) -> None:

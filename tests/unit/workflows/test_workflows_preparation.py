@@ -194,9 +194,10 @@ def test_duplicates_of_the_gold_entity_stay_out_of_pools(material: Material, set
 
 
 def test_channels_are_weighted_as_the_settings_say() -> None:
-    weights = ("name_weight=0", "context_weight=1", "lexical_weight=2", "image_weight=3")
-    settings = quick_settings(*(f"features.{weight}" for weight in weights))
-    assert channel_weights(settings) == {"name": 0, "context": 1, "lexical": 2, "image": 3}
+    names = {"name": "name", "context": "context", "lexical": "lexical", "years": "years", "image": "image"}
+    names |= {"image_parts": "parts", "image_layout": "layout"}
+    settings = quick_settings(*(f"features.{setting}_weight={number}" for number, setting in enumerate(names.values())))
+    assert channel_weights(settings) == {channel: number for number, channel in enumerate(names)}
 
 
 def test_the_warm_start_gives_the_weighted_similarity_of_the_channels(material: Material, tmp_path: Path) -> None:

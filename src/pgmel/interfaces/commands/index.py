@@ -15,7 +15,7 @@ EPILOG: Final = "Example: pgmel index --model runs/wikimel/bundle --kb data/prod
 
 def index(
     model: Annotated[Path, typer.Option("--model", "-m", help="Bundle whose model is used.", show_default=False)],
-    kb: Annotated[Path, typer.Option("--kb", help="Data set folder with the entities; kb.jsonl alone is enough.", show_default=False)],
+    kb: Annotated[Path, typer.Option("--kb", help="What `pgmel kb build` wrote, or a data set folder.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new bundle.", show_default=False)],
     layout: Annotated[str, typer.Option(help="Layout of the data set.")] = "auto",
     on_error: Annotated[Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip and count it.")] = "stop",

@@ -100,8 +100,10 @@ def ask_person() -> Ask | None:
     def ask(role: str, names: Sequence[str]) -> str:
         for number, name in enumerate(names, start=1):
             typer.echo(f"  {number}  {name}", err=True)
-        number = typer.prompt(f"Which is the {role}? Number", type=typer.IntRange(1, len(names)), err=True)
-        return names[int(number) - 1]
+        chosen = 0
+        while not 1 <= chosen <= len(names):
+            chosen = typer.prompt(f"Which is the {role}? Number, 1 to {len(names)}", type=int, err=True)
+        return names[chosen - 1]
 
     return ask
 

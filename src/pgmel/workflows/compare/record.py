@@ -258,7 +258,9 @@ def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _replace(value: Any, root: str) -> Any:
     if isinstance(value, Mapping):
         return {key: _replace(part, root) for key, part in value.items()}
-    return value.replace(root, "{data_root}") if isinstance(value, str) else value
+    # Only whole paths: a root such as "." or "data" stands inside many other words.
+    inside = isinstance(value, str) and (value == root or value.startswith((f"{root}/", f"{root}\\")))
+    return "{data_root}" + value[len(root) :] if inside else value
 
 
 def _show(value: object) -> str:

@@ -82,8 +82,8 @@ together. The last one is found out once the data are encoded.
 ## What the descriptions leave out
 
 - The text weights (`features.name_weight`, `features.context_weight`, `features.lexical_weight`, `features.years_weight`)
-  are relative to one another. All text together has weight 1, and `features.image_weight` is relative to that: with 1.0 text and picture count alike, with 0.5 the picture
-  counts a third.
+  are relative to one another. All text together has weight 1, and `features.image_weight` is relative to that: with 1.0 text and picture
+  count alike, with 0.5 the picture counts a third.
 - A weight of 0 leaves its channel out of the model.
 - `model.dim` is an upper bound. Vectors are shorter where the inputs have fewer columns; `model.text_input` and `model.image_input` bound
   those.

@@ -12,6 +12,10 @@ from pgmel.progress import progress_bar
 __all__ = ["Pools", "build_pools", "duplicate_groups"]
 
 CHUNK = 256
+"""Mentions compared with the whole KB at once, at most."""
+
+MOST_SCORES = 1 << 26
+"""Scores held at once, at most: fewer mentions at a time where the KB is large, or a million entities would take gigabytes."""
 
 
 class Pools(NamedTuple):
@@ -65,11 +69,12 @@ def build_pools(
     rows = np.zeros((count, size), np.int64)
     mask = np.zeros((count, size), bool)
     scores = np.zeros((count, size), np.float32)
+    step = max(1, min(CHUNK, MOST_SCORES // max(len(entities), 1)))
     table = torch.from_numpy(entities).to(device)
     group = torch.from_numpy(groups).to(device)
     with progress_bar("candidate pools", count, unit="mentions", show=show_progress) as bar, torch.inference_mode():
-        for start in range(0, count, CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, count, step):
+            part = slice(start, start + step)
             own = torch.from_numpy(mentions[part]).to(device) @ table.T
             hidden = group.unsqueeze(0) == group[torch.from_numpy(gold_rows[part]).to(device)].unsqueeze(1)
             # Neighbours of the gold entity are put first in line, then the mention's own fill what is left.

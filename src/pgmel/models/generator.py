@@ -40,7 +40,7 @@ class Generator(nn.Module):
     @staticmethod
     def inputs(rows: Modalities) -> Float[Tensor, "*rows dim_input"]:
         """Lay text and image inputs side by side, as both players of the product read them."""
-        return torch.cat([rows.text, rows.image], dim=-1)
+        return torch.cat([rows.text, rows.image], dim=-1) if rows.image.shape[-1] else rows.text
 
     def forward(
         self,

@@ -82,7 +82,7 @@ class PolicyLearner:
         self.baseline = look_up(BASELINES, self.rules.baseline, "generator.baseline")
         self.estimator = look_up(ESTIMATORS, self.rules.estimator, "generator.estimator")
         self._data: TrainingData | None = None
-        self._entities = torch.empty(0)
+        self._entities: Tensor | None = None
         self._gathered: tuple[Tensor, Tensor, Tensor] | None = None
         self._turn: Turn | None = None
 
@@ -96,8 +96,14 @@ class PolicyLearner:
     def see(self, data: TrainingData) -> None:
         """Take other inputs or pools."""
         if self._data is None or data.entities is not self._data.entities:
-            self._entities = Generator.inputs(data.entities)
+            self._entities = None
         self._data, self._gathered, self._turn = data, None, None
+
+    def _inputs(self) -> Float[Tensor, "entities dim_input"]:
+        # Made at the first use: a copy of all inputs of the KB, which fixed rules never read.
+        if self._entities is None:
+            self._entities = Generator.inputs(self.data.entities)
+        return self._entities
 
     def pool_logits(self, rows: Int[Tensor, "batch"]) -> Float[Tensor, "batch candidates"]:
         """Return our generator's logits over the pools of some mentions, at the temperature that is set."""
@@ -108,7 +114,7 @@ class PolicyLearner:
     ) -> Float[Tensor, "batch any"]:
         """Return the generator's logits without the prior over any candidates."""
         nothing = torch.zeros(candidates.shape, device=candidates.device)
-        logits: Tensor = self.generator(self.data.mentions.rows(rows), take_rows(self._entities, candidates), nothing, mask)
+        logits: Tensor = self.generator(self.data.mentions.rows(rows), take_rows(self._inputs(), candidates), nothing, mask)
         return logits
 
     def loss(self, batch: Batch, rows: Int[Tensor, "batch"], rng: torch.Generator, again: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
@@ -172,7 +178,7 @@ class PolicyLearner:
         num = self.rules.num_negatives
         candidates, mask = (part.reshape(-1, KBGAN_CANDIDATES) for part in offer_kbgan(batch, num, rng))
         nothing = torch.zeros(candidates.shape, device=candidates.device)
-        return Offer(rows.repeat_interleave(num), candidates, mask, nothing, take_rows(self._entities, candidates), 1.0)
+        return Offer(rows.repeat_interleave(num), candidates, mask, nothing, take_rows(self._inputs(), candidates), 1.0)
 
     def _pool_offer(self, rows: Tensor, prior: bool) -> Offer:
         data = self.data
@@ -188,7 +194,7 @@ class PolicyLearner:
             pool = self.data.pool_rows[rows]
             judges = self.rule == "generator" and self.rules.prior == "discriminator"
             scores = self.judge(rows, pool) if judges else self.data.pool_scores[rows]
-            self._gathered = rows, take_rows(self._entities, pool), scores
+            self._gathered = rows, take_rows(self._inputs(), pool), scores
         return self._gathered[1:]
 
     def _logits(self, offer: Offer) -> Float[Tensor, "decisions candidates"]:

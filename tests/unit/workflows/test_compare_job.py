@@ -378,6 +378,20 @@ def test_test_is_evaluated_once_with_the_weights_that_dev_chose(done: Done, capl
     assert any("test split of these runs was evaluated" in caution for caution in done.again(report_only=True).comparison.cautions)
 
 
+def test_a_look_at_test_that_was_cut_short_stays_on_record_and_may_be_begun_again(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pgmel.workflows.compare.testing_split.write_ranks", stop)
+        with pytest.raises(KeyboardInterrupt):
+            done.again(test=True)
+    assert [occasion["finished"] for occasion in read_json(done.out / "test.json")] == [False]
+    result = done.again(test=True)
+    assert [occasion["finished"] for occasion in read_json(done.out / "test.json")] == [False, True]
+    assert "the test split was evaluated 2 times" in result.comparison.cautions
+
+
 def test_unfinished_runs_keep_test_closed(done: Done) -> None:
     shutil.rmtree(done.folder("uniform", "1"))
     with pytest.raises(SettingError, match=r"runs are not finished .first uniform/toy seed 1."):

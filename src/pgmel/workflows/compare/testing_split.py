@@ -31,7 +31,7 @@ _TOLERANCE: Final = 2e-3
 
 
 def read_occasions(out: Path) -> list[dict[str, Any]]:
-    """Return when the test split was looked at: one record per time."""
+    """Return when the test split was looked at: one record per time, those that were cut short included."""
     if not (out / _FILE).exists():
         return []
     occasions: list[dict[str, Any]] = read_json(out / _FILE)
@@ -45,7 +45,8 @@ def check_test(out: Path, found: Found, folders: Mapping[str, Path], again: bool
         SettingError: If it was looked at before and nobody said ``--again``, or runs are unfinished.
         DataError: If a data set has no test split.
     """
-    occasions = read_occasions(out)
+    # One that was cut short gave nobody a table; it may be begun again, and stays on record.
+    occasions = [occasion for occasion in read_occasions(out) if occasion["finished"]]
     if occasions and not again:
         raise SettingError(
             f"the test split was evaluated already, on {occasions[-1]['date']}; its tables are {out / 'comparison-test.md'}. "
@@ -68,7 +69,7 @@ def check_test(out: Path, found: Found, folders: Mapping[str, Path], again: bool
 def evaluate_test(
     out: Path, found: Found, folders: Mapping[str, Path], command: Sequence[str], show_progress: bool = True
 ) -> Callable[[Run], RankTable]:
-    """Rank the test mentions with every run's best weights, and record that it was done.
+    """Rank the test mentions with every run's best weights; that it is done is recorded before the first look.
 
     Args:
         out: Folder of the comparison.
@@ -83,6 +84,16 @@ def evaluate_test(
     Raises:
         DataError: If a run's weights are missing, or do not give its figures on dev any more.
     """
+    earlier = read_occasions(out)
+    occasion: dict[str, Any] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": False,
+        "asked": list(command),
+        "versions": package_versions(),
+        "code": code_digest(),
+    }
+    # Before the first look, so that a kill leaves no ranks on test without a word about them.
+    write_json(out / _FILE, [*earlier, occasion])
     distinct = {run.folder: run for runs in found.runs.values() for run in runs}
     ordered = sorted(distinct.values(), key=lambda run: run.cell.data)
     bench = Bench()
@@ -91,14 +102,7 @@ def evaluate_test(
             bar.describe(f"test: {run.cell.name}")
             write_ranks(_ranks_file(out, run), _rank(run, folders[run.cell.data], bench))
             bar.advance()
-    occasion = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "runs": len(ordered),
-        "asked": list(command),
-        "versions": package_versions(),
-        "code": code_digest(),
-    }
-    write_json(out / _FILE, [*read_occasions(out), occasion])
+    write_json(out / _FILE, [*earlier, occasion | {"finished": True, "runs": len(ordered)}])
     return lambda run: read_ranks(_ranks_file(out, run))
 
 

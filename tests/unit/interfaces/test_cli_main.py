@@ -56,7 +56,7 @@ def run_raising(monkeypatch: pytest.MonkeyPatch, error: BaseException, *options:
 
 def test_every_command_is_there() -> None:
     names = {words[0] for words in commands() if words}
-    assert names == {"quickstart", "data", "train", "evaluate", "report", "compare", "index", "link", "settings"}
+    assert names == {"quickstart", "data", "train", "evaluate", "report", "compare", "index", "link", "kb", "serve", "settings"}
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
@@ -64,7 +64,7 @@ def test_help_has_an_example_that_names_the_command(words: tuple[str, ...]) -> N
     shown = run_cli(*words, "--help")
     assert shown.code == 0
     text = " ".join(shown.out.split())
-    if words in ((), ("data",)):  # groups list their commands
+    if words in ((), ("data",), ("kb",)):  # groups list their commands
         assert "Commands" in text
     else:
         assert "Example" in text

@@ -103,7 +103,7 @@ class FeatureSettings(_Group):
         description="What of the text encoder learns with the discriminator: `none`, `last-N` (its last N layers, as in `last-2`), `lora` (low-rank adapters), or `full`.",
     )
     encoder_learning_rate: Positive | None = Field(
-        None, description="Step length of the text encoder at its peak; by default 2e-4 for `lora`, else 5e-5."
+        None, description="Step length of the text encoder at its peak; by default 1e-4 for `last-N`, 2e-4 for `lora`, 5e-5 for `full`."
     )
     lora_rank: Count = Field(8, description="Rank of the adapters of `lora`.")
     lora_alpha: Positive = Field(16.0, description="Scale of the adapters of `lora`: their product is multiplied by alpha / rank.")

@@ -249,7 +249,9 @@ def test_without_the_lexical_channel_text_is_all_live(bert: Path, cache: Path, t
     torch.testing.assert_close(entities.text.detach(), projection(material.entities).text, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize(("mode", "given", "rate"), [("lora", None, 2e-4), ("full", None, 5e-5), ("lora", 1e-3, 1e-3)])
+@pytest.mark.parametrize(
+    ("mode", "given", "rate"), [("lora", None, 2e-4), ("full", None, 5e-5), ("last-2", None, 1e-4), ("lora", 1e-3, 1e-3)]
+)
 def test_the_step_length_follows_the_mode_unless_given(
     bert: Path, cache: Path, toy_data: Path, mode: str, given: float | None, rate: float
 ) -> None:

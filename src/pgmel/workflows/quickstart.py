@@ -21,7 +21,18 @@ __all__ = ["QUICKSTART", "Quickstart", "quickstart_settings", "run_quickstart"]
 QUICKSTART: Final[dict[str, Any]] = {
     "features": {"image_encoder": "descriptor", "max_tokens": 64},
     "model": {"dim": 384, "text_input": 512, "image_input": 128, "hidden": 0},
-    "training": {"epochs": 6, "batch_size": 64, "learning_rate": 1e-3, "infonce_weight": 0.5, "checkpoint_every": 100},
+    "negatives": {"num": 4},
+    "generator": {"prior": "retrieval"},
+    "training": {
+        "objective": "triplet",
+        "infonce_weight": 0.5,
+        "pretrain_sampler": "pool_uniform",
+        "epochs": 6,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "checkpoint_every": 100,
+    },
 }
 """Settings of the demo run, where they differ from the defaults."""
 

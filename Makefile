@@ -9,7 +9,7 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: experiments experiments-quick named-data quickstart test install install-dev format check bench clean
+.PHONY: experiments experiments-quick named-data quickstart test install install-dev format check bench clean docs
 
 quickstart: install
 	$(BIN)/pgmel quickstart --out runs/quickstart
@@ -39,6 +39,10 @@ check: install-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
+
+# The site, in build/site; warnings are fatal, and nothing is fetched.
+docs: install-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: install-dev
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done

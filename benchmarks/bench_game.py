@@ -22,9 +22,10 @@ from pgmel.models import Discriminator, DiscriminatorShape, Generator, Modalitie
 from pgmel.negatives import NEEDS_NEIGHBOURS, SAMPLERS
 from pgmel.settings import Settings, read_settings
 from pgmel.training import DevScores, MetricsLog, NeighbourLists, Schedule, Trainer, TrainingData, World
+from pgmel.workflows.assembling import game_rules, make_trainer, training_plan
 from pgmel.workflows.material import load_material, make_encoders, read_data
 from pgmel.workflows.preparation import prepare, start_embedder
-from pgmel.workflows.train import game_rules, make_trainer, resolve_device, training_plan, use_threads
+from pgmel.workflows.train import resolve_device, use_threads
 
 REFRESHED = "refreshed"
 """Our generator with refreshed pools, beside the rules of the registry."""

@@ -70,6 +70,17 @@ def run_step(step: str, folder: Path, entities: int, dim: int, mentions: int) ->
         from pgmel.workflows.build_index import build_bundle
 
         note = build_bundle(folder / "model", folder / "kb", folder / "bundle", kind="ivfpq", device="cpu")["kind"]
+    elif step == "names":
+        from pgmel.candidates import NameIndex
+
+        names = NameIndex.load(folder / "bundle" / "names")
+        asked = [next(entities_of(number, number + 1))["name"] for number in range(0, entities, max(1, entities // 200))]
+        asked = [text[0] + text[2] + text[1] + text[3:] for text in asked]
+        loaded = time.process_time()
+        names.search(asked, 100)
+        took = 1000 * (time.process_time() - loaded) / len(asked)
+        size = sum(file.stat().st_size for file in (folder / "bundle" / "names").iterdir()) / 1e6
+        note = f"{len(names):,} names, {size:,.0f} MB on disk, {took:.2f} ms to search by a misspelt one"
     else:
         from pgmel import Linker, Mention
 
@@ -97,7 +108,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         sizes = ["--entities", str(args.entities), "--dim", str(args.dim), "--mentions", str(args.mentions)]
-        for step in ("model", "write", "build", "index", "link"):
+        for step in ("model", "write", "build", "index", "names", "link"):
             subprocess.run([sys.executable, __file__, *sizes, "--step", step, "--folder", folder], check=True)
 
 

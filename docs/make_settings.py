@@ -32,7 +32,7 @@ Every setting of a run, with its type, default and meaning. `pgmel settings` pri
 
 A TOML file holds one table per group. Only what differs from the default needs to be written.
 
-```toml
+```toml title="run.toml"
 seed = 1
 
 [features]
@@ -97,7 +97,7 @@ together. The last one is found out once the data are encoded.
   the untrained model is the first to beat.
 - `training.keep_checkpoints`: every checkpoint holds the best weights so far beside the current ones, so none is kept apart.
 - `training.batch_size` is cut to the number of training mentions.
-- `linking.top_k` is the number of candidates that share the probability (see [concepts.md](concepts.md#nil-and-probabilities)). How many
+- `linking.top_k` is the number of candidates that share the probability (see [nil.md](nil.md)). How many
   candidates are returned is said at the call: `--top-k`, or `top_k` in Python.
 - `evaluation.protocol` decides how `pgmel train` measures the untrained and the trained model, and what `pgmel evaluate` does without
   `--protocol`. Early stopping ranks against the whole KB in any case.

@@ -2,11 +2,16 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from pgmel.linking import Linker
 
 # Shapes are checked whenever tests call these packages.
 install_import_hook(["pgmel.models", "pgmel.objectives", "pgmel.negatives"], "beartype.beartype")
@@ -30,3 +35,20 @@ def shared_data() -> Path:
     if not (folder / "wikimel").is_dir():
         pytest.skip(f"the development data are not at {folder}; set PGMEL_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy bundle; tests that change it take a copy."""
+    from toy_bundle import make_decision, write_toy_bundle
+
+    return write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())
+
+
+@pytest.fixture(scope="module")
+def linker(bundle: Path) -> "Iterator[Linker]":
+    """The linker of the toy bundle."""
+    from pgmel.linking import Linker
+
+    with Linker.load(bundle) as loaded:
+        yield loaded

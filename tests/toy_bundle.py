@@ -1,5 +1,6 @@
 """A bundle of a few entities, made of real parts that need no weights: character n-grams and colours."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,15 @@ def make_decision(**changes: Any) -> Decision:
 
 
 def write_toy_bundle(
-    folder: Path, decision: Decision | None, nil: bool = True, image_encoder: str = "descriptor", lexical_weight: float = 1.0
+    folder: Path,
+    decision: Decision | None,
+    nil: bool = True,
+    image_encoder: str = "descriptor",
+    lexical_weight: float = 1.0,
+    change: Callable[[Entity], Entity] = lambda entity: entity,
 ) -> Path:
-    """Write the bundle, with its pictures beside it."""
-    entities = toy_entities(folder.parent / "pictures")
+    """Write the bundle, with its pictures beside it; ``change`` may give entities other values."""
+    entities = [change(entity) for entity in toy_entities(folder.parent / "pictures")]
     encoders = Encoders.load(text_encoder="none", image_encoder=image_encoder, lexical_dim=256, use_cache=False)
     features = encoders.encode_entities(entities, show_progress=False)
     weights = {"lexical": lexical_weight, "image": 0.5}

@@ -19,8 +19,10 @@ __all__ = [
     "atomic_path",
     "encode_json",
     "hash_bytes",
+    "hash_file",
     "hash_json",
     "open_data",
+    "read_data",
     "read_json",
     "read_jsonl",
     "remove_leftovers",
@@ -107,12 +109,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: If the file is missing, unreadable or not JSON; names the line of the fault.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("the file does not exist", path) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+    content = read_data(path)
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -125,12 +122,18 @@ def open_data(path: Path) -> BinaryIO:
     Raises:
         DataError: If the file is missing or unreadable.
     """
-    try:
+    with _as_data_error(path):
         return path.open("rb")
-    except FileNotFoundError:
-        raise DataError("the file does not exist", path) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+
+
+def read_data(path: Path) -> bytes:
+    """Read a whole data file.
+
+    Raises:
+        DataError: If the file is missing or unreadable.
+    """
+    with _as_data_error(path):
+        return path.read_bytes()
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
@@ -160,9 +163,30 @@ def hash_bytes(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+def hash_file(path: Path) -> str:
+    """Return a 128-bit hexadecimal digest of a file's content.
+
+    Raises:
+        OSError: If the file is missing or cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
 def hash_json(value: Any) -> str:
     """Return a digest of a JSON-like value that does not depend on the order of keys."""
     return hash_bytes(msgspec.json.encode(value, order="deterministic"))
+
+
+@contextmanager
+def _as_data_error(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError("the file does not exist", path) from None
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
 
 
 def _place(content: bytes, message: str) -> str | None:

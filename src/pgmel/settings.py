@@ -5,15 +5,14 @@ and its overrides before it raises, and names the nearest valid key.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pgmel.errors import SettingError
 from pgmel.registry import nearest
+from pgmel.toml_files import apply_overrides, describe_fault, raise_faults, read_toml
 
 __all__ = [
     "DataSettings",
@@ -26,7 +25,6 @@ __all__ = [
     "NegativeSettings",
     "Settings",
     "TrainingSettings",
-    "describe_fault",
     "read_settings",
     "settings_from",
 ]
@@ -202,6 +200,9 @@ class GeneratorSettings(_Group):
         return self
 
 
+_POLICIES: Final = ("kbgan", "irgan", "generator")
+
+
 class NegativeSettings(_Group):
     """Which wrong entities the discriminator is shown."""
 
@@ -218,7 +219,9 @@ class NegativeSettings(_Group):
         "kbgan",
         "irgan",
         "generator",
-    ] = Field("generator", description="Rule that picks them.")
+    ] = Field(
+        "hardest", description="Rule that picks them; `generator` is PGMEL's trained policy, `kbgan` and `irgan` are two published ones."
+    )
     num: Count = Field(8, description="Negatives per mention.")
     pool_size: Annotated[int, Field(ge=2)] = Field(
         64, description="Candidates per mention that pool samplers and the generator choose from."
@@ -250,8 +253,12 @@ class TrainingSettings(_Group):
     infonce_temperature: Positive = Field(0.05, description="Temperature of InfoNCE.")
     batch_size: Count = Field(128, description="Mentions per step, over all processes together.")
     pretrain_epochs: Annotated[int, Field(ge=0)] = Field(1, description="Epochs in which the discriminator learns alone.")
-    pretrain_sampler: Literal["uniform", "in_batch", "lexical", "tfidf", "jaccard", "pool_uniform", "hardest", "softmax", "ance"] = Field(
-        "softmax", description="Rule that picks the negatives of those epochs; no policy is trained yet."
+    pretrain_sampler: Literal["uniform", "in_batch", "lexical", "tfidf", "jaccard", "pool_uniform", "hardest", "softmax", "ance"] | None = (
+        Field(
+            None,
+            description="Rule that picks the negatives of those epochs; by default `negatives.sampler` itself, and `softmax` before a policy, "
+            "which is not trained yet.",
+        )
     )
     pretrain_generator_epochs: Annotated[int, Field(ge=0)] = Field(
         1, description="Epochs in which the generator learns against the pretrained discriminator."
@@ -305,7 +312,25 @@ class LinkingSettings(_Group):
         10,
         description="Candidates that probabilities and the NIL decision are computed over; `pgmel link --top-k` says how many are shown.",
     )
+    candidates: Literal["dense", "lexical", "fused"] = Field(
+        "fused", description="Where candidates come from: search by vectors (`dense`), by name (`lexical`), or both (`fused`)."
+    )
+    num_candidates: Count = Field(100, description="Candidates that are looked for: so deep goes each search.")
     nil: bool = Field(True, description="Answer NIL where no candidate is likely enough.")
+    rerank: bool = Field(
+        True,
+        description="Fit a second stage that ranks the nearest candidates again by what name, sentence, description and years say; kept where it helps on held-out training mentions. `false` leaves it out, and its auxiliary training.",
+    )
+    nil_precision: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8,
+        description="NIL is answered where, on dev, at least this share of such answers is right; where no threshold reaches it, never.",
+    )
+    link_precision: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="If set: links less sure than needed for this share of right links on dev are answered NIL too."
+    )
+    nil_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="Share of mentions without an entity in the KB that is assumed where dev has no NIL mention."
+    )
 
 
 class Settings(_Group):
@@ -322,6 +347,11 @@ class Settings(_Group):
     index: IndexSettings = IndexSettings()
     linking: LinkingSettings = LinkingSettings()
 
+    @property
+    def pretrain_sampler(self) -> str:
+        """The rule that picks the negatives of pretraining."""
+        return self.training.pretrain_sampler or ("softmax" if self.negatives.sampler in _POLICIES else self.negatives.sampler)
+
 
 def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
     """Read a TOML file, apply overrides, and check everything at once.
@@ -333,32 +363,8 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     Raises:
         SettingError: If the file cannot be read, or any key or value is wrong; lists every fault with the nearest valid key.
     """
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SettingError(f"the settings file {file} does not exist") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"the settings file {file} cannot be read: {error}") from None
-        except (ValueError, RecursionError) as error:
-            raise SettingError(f"{file}: not valid TOML: {error}") from None
-    faults: list[str] = []
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        path = key.strip().split(".")
-        if not equals or not all(path):
-            faults.append(f"--set {override}: write it as group.key=value, for example training.margin=0.3")
-            continue
-        table = values
-        for part in path[:-1]:
-            inner = table.setdefault(part, {})
-            if not isinstance(inner, dict):
-                faults.append(f"--set {override}: {part} is a value, not a group of settings")
-                break
-            table = inner
-        else:
-            table[path[-1]] = _parse_value(text.strip())
+    values = {} if file is None else read_toml(file, "settings file")
+    faults = apply_overrides(values, overrides)
     return settings_from(values, origin=str(file) if file else "the command line", faults=faults)
 
 
@@ -377,35 +383,18 @@ def settings_from(values: Mapping[str, Any], origin: str = "the settings", fault
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        found += [describe_fault(fault) for fault in error.errors()]
-    if found:
-        raise SettingError(f"{len(found)} fault{'s' * (len(found) > 1)} in {origin}:\n" + "\n".join(f"  - {fault}" for fault in found))
+        found += [_describe(fault) for fault in error.errors()]
+    raise_faults(found, origin)
     return settings
 
 
-def _parse_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-
-
-def describe_fault(fault: Any) -> str:
-    """Return one fault that pydantic found, as one sentence that names the setting, the rule and what was given."""
-    location = [str(part) for part in fault["loc"]]
-    name = ".".join(location)
-    if fault["type"] == "extra_forbidden":
-        known = list(_names(Settings))
-        guess = nearest(name, known) or next((key for key in known if key.split(".")[-1] == location[-1]), None)
-        return f"{name} is not a setting" + (f"; did you mean {guess}?" if guess else "; `pgmel settings` lists all")
-    if fault["type"] == "path_type":
-        return f"{name} must be a path, got {fault['input']!r}"
-    if fault["type"] == "value_error":
-        return f"{name}: {fault['ctx']['error']}"
-    rule = str(fault["msg"]).removeprefix("Input should be ")
-    if fault["type"] == "literal_error" and (guess := nearest(str(fault["input"]), re.findall(r"'([^']*)'", fault["ctx"]["expected"]))):
-        return f"{name} must be {rule}, got {fault['input']!r}; did you mean {guess!r}?"
-    return f"{name} must be {rule}, got {fault['input']!r}"
+def _describe(fault: Any) -> str:
+    if fault["type"] != "extra_forbidden":
+        return describe_fault(fault)
+    name = ".".join(str(part) for part in fault["loc"])
+    known = list(_names(Settings))
+    guess = nearest(name, known) or next((key for key in known if key.split(".")[-1] == str(fault["loc"][-1])), None)
+    return f"{name} is not a setting" + (f"; did you mean {guess}?" if guess else "; `pgmel settings` lists all")
 
 
 def _names(group: type[BaseModel], prefix: str = "") -> Iterator[str]:

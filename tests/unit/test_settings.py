@@ -160,6 +160,7 @@ CHOICES = {
     "generator.baseline": ("pgmel.objectives", "BASELINES", set()),
     "generator.estimator": ("pgmel.objectives", "ESTIMATORS", set()),
     "index.kind": ("pgmel.index.entity_index", "KINDS", set()),
+    "linking.candidates": ("pgmel.candidates.fusion", "CANDIDATE_SOURCES", set()),
     "evaluation.protocol": ("pgmel.evaluation", "PROTOCOLS", set()),
 }
 """Setting to the registry that its choices come from (module and name), and what may be chosen besides."""
@@ -173,8 +174,23 @@ def test_choices_are_those_of_the_registry(setting: str) -> None:
 
 
 def test_pretraining_knows_every_sampler_that_needs_no_policy() -> None:
-    choices = {name: set(get_args(field.annotation)) for name, field in leaves(Settings)}
-    assert choices["training.pretrain_sampler"] == choices["negatives.sampler"] - {"generator", "kbgan", "irgan"}
+    known = dict(leaves(Settings))
+    fixed, none = get_args(known["training.pretrain_sampler"].annotation)
+    assert none is type(None)
+    assert set(get_args(fixed)) == set(get_args(known["negatives.sampler"].annotation)) - {"generator", "kbgan", "irgan"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sampler"),
+    [
+        ([], "hardest"),
+        (["negatives.sampler=uniform"], "uniform"),
+        (["negatives.sampler=generator"], "softmax"),
+        (["negatives.sampler=generator", "training.pretrain_sampler=ance"], "ance"),
+    ],
+)
+def test_pretraining_follows_a_fixed_rule_and_precedes_a_policy_by_softmax(overrides: list[str], sampler: str) -> None:
+    assert read_settings(None, overrides).pretrain_sampler == sampler
 
 
 def test_max_likelihood_needs_a_second_draw() -> None:

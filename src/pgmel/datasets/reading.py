@@ -11,7 +11,7 @@ import msgspec
 
 from pgmel.datasets.faults import DUPLICATE_ID, MALFORMED, MISSING_KEY, NOT_UTF8, WRONG_TYPE, Faults, Place
 from pgmel.errors import DataError
-from pgmel.files import open_data
+from pgmel.files import open_data, read_data
 
 __all__ = ["list_names", "parse_record", "read_content", "read_items", "read_members", "read_table", "read_value"]
 
@@ -27,12 +27,7 @@ def read_content(path: Path) -> bytes:
     Raises:
         DataError: If it is missing or unreadable.
     """
-    try:
-        return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except FileNotFoundError:
-        raise DataError("the file does not exist", path) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
+    return read_data(path).removeprefix(b"\xef\xbb\xbf")
 
 
 def read_value(path: Path, kind: type[T]) -> T:

@@ -20,6 +20,7 @@ from pgmel.evaluation.metrics import METRICS, TIES, Metrics, Ties, measure, meas
 from pgmel.evaluation.nil import NilCurve, NilMetrics, measure_nil, nil_curve
 from pgmel.evaluation.ranks import TIE_TOLERANCE, Ranks, candidate_recall, rank_against_candidates, rank_against_kb
 from pgmel.evaluation.reliability import Reliability, ReliabilityBin, assign_folds, measure_reliability, wilson_interval
+from pgmel.evaluation.removed_gold import RemovedGold, draw_removed
 from pgmel.evaluation.report import render_html_report, write_html_report
 from pgmel.evaluation.report_data import (
     CurveChart,
@@ -32,6 +33,7 @@ from pgmel.evaluation.report_data import (
     TrainingCurves,
 )
 from pgmel.evaluation.result import PROTOCOLS, EvaluationResult, read_result
+from pgmel.evaluation.risk_coverage import COVERAGES, CoverageRisk, RiskCoverage, RiskCurve, measure_risk_coverage, risk_curve
 from pgmel.evaluation.slices import SLICES, normalise_surface, slice_masks
 from pgmel.evaluation.strata import PairedSamples, pool_strata, sample_paired
 from pgmel.evaluation.tables import render_slices, render_table
@@ -39,6 +41,7 @@ from pgmel.evaluation.top import TopEntities
 
 __all__ = [
     "COMPARED",
+    "COVERAGES",
     "MEAN",
     "METRICS",
     "PROTOCOLS",
@@ -50,6 +53,7 @@ __all__ = [
     "ComparisonRow",
     "ComparisonTable",
     "Contrasts",
+    "CoverageRisk",
     "CurveChart",
     "CurveSeries",
     "DataRanks",
@@ -68,7 +72,10 @@ __all__ = [
     "Ranks",
     "Reliability",
     "ReliabilityBin",
+    "RemovedGold",
     "ReportData",
+    "RiskCoverage",
+    "RiskCurve",
     "SeedSummary",
     "SliceScores",
     "SystemScores",
@@ -80,10 +87,12 @@ __all__ = [
     "candidate_recall",
     "compare_paired",
     "contrast",
+    "draw_removed",
     "holm",
     "measure",
     "measure_nil",
     "measure_reliability",
+    "measure_risk_coverage",
     "measure_slices",
     "metric_values",
     "nil_curve",
@@ -99,6 +108,7 @@ __all__ = [
     "render_markdown",
     "render_slices",
     "render_table",
+    "risk_curve",
     "sample_paired",
     "slice_masks",
     "t_interval",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pgmel.errors import DataError, SettingError
 
-__all__ = ["Interval", "group_sums", "percentile_intervals", "resample_sums"]
+__all__ = ["Interval", "draw_counts", "group_sums", "percentile_intervals", "resample_sums"]
 
 _MOST_DRAWS = 4_000_000
 """Draws held at once (32 MB of integers)."""
@@ -81,7 +81,7 @@ def resample_sums(sums: Matrix, resamples: int, rng: np.random.Generator) -> Mat
     """
     if resamples < 1:
         raise SettingError(f"the number of bootstrap resamples must be >= 1, got {resamples}")
-    return np.concatenate([weights @ sums for weights in _draw_weights(len(sums), resamples, rng)])
+    return np.concatenate([weights @ sums for weights in draw_counts(len(sums), resamples, rng)])
 
 
 def percentile_intervals(values: npt.ArrayLike, resampled: Matrix, confidence: float) -> list[Interval]:
@@ -109,8 +109,8 @@ def percentile_intervals(values: npt.ArrayLike, resampled: Matrix, confidence: f
     return intervals
 
 
-def _draw_weights(num_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Matrix]:
-    """Yield (some resamples, groups): how often each group was drawn."""
+def draw_counts(num_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Matrix]:
+    """Draw as many groups as there are, with replacement; yield (some resamples, groups): how often each was drawn."""
     at_once = max(1, _MOST_DRAWS // num_groups)
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pgmel.evaluation.comparison_charts import curve_panels, draw_sheet, forest_panels
 from pgmel.evaluation.comparison_data import COMPARED, Comparison, ComparisonTable
 from pgmel.evaluation.comparison_tables import BETTER, WORSE, format_p, mark_of
+from pgmel.evaluation.templating import load_templates
 from pgmel.version import __version__
 
 if TYPE_CHECKING:
@@ -53,15 +54,4 @@ def _best(comparison: Comparison, table: ComparisonTable) -> dict[tuple[str, str
 
 @lru_cache(maxsize=1)
 def _environment() -> "Environment":
-    # Imported here: the CLI should start fast.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("pgmel.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"p": format_p, "mark_of": mark_of}
-    return environment
+    return load_templates({"p": format_p, "mark_of": mark_of})

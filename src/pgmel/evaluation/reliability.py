@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgmel.errors import DataError, SettingError
-from pgmel.evaluation.bootstrap import Interval
+from pgmel.evaluation.bootstrap import Interval, group_sums, percentile_intervals, resample_sums
 
 __all__ = ["Reliability", "ReliabilityBin", "assign_folds", "measure_reliability", "wilson_interval"]
 
@@ -64,6 +64,8 @@ class Reliability:
         brier: Mean squared gap between probability and outcome (0 or 1); smaller is better.
         num_mentions: Answers measured.
         confidence: Level of the intervals.
+        error_interval: The error with its bootstrap interval, where one was asked for. Resamples scatter more than the sample does, so it
+            leans upwards; an error of 0 cannot be inside.
     """
 
     bins: tuple[ReliabilityBin, ...]
@@ -75,6 +77,7 @@ class Reliability:
     brier: float
     num_mentions: int
     confidence: float
+    error_interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, ready for JSON."""
@@ -88,6 +91,7 @@ def measure_reliability(
     num_bins: int = 10,
     confidence: float = 0.95,
     resamples: int = 1000,
+    groups: Sequence[Any] | npt.NDArray[Any] | None = None,
 ) -> Reliability:
     """Compare probabilities with outcomes.
 
@@ -98,6 +102,7 @@ def measure_reliability(
         num_bins: Bins of equal width, >= 1.
         confidence: Level of the intervals, between 0 and 1.
         resamples: How often outcomes are drawn, >= 1.
+        groups: One key per mention, as in ``measure``, for a bootstrap interval around the error; None gives none.
 
     Raises:
         DataError: If the two do not have the same length, there are no mentions, or a probability is not between 0 and 1.
@@ -122,6 +127,7 @@ def measure_reliability(
         brier=float(np.mean((values - hits) ** 2)),
         num_mentions=len(values),
         confidence=confidence,
+        error_interval=None if groups is None else _error_interval(values, hits, member, num_bins, confidence, rng, resamples, groups),
     )
 
 
@@ -198,6 +204,23 @@ def _errors(
     in_bin = np.eye(num_bins)[member]
     error: npt.NDArray[np.float64] = np.abs(gaps @ in_bin).sum(axis=1) / len(values)
     return error
+
+
+def _error_interval(
+    values: npt.NDArray[np.float64],
+    hits: npt.NDArray[np.bool_],
+    member: npt.NDArray[np.int64],
+    num_bins: int,
+    confidence: float,
+    rng: np.random.Generator,
+    resamples: int,
+    groups: Sequence[Any] | npt.NDArray[Any],
+) -> Interval:
+    sums, sizes = group_sums(np.eye(num_bins)[member] * (hits - values)[:, None], groups)
+    drawn = resample_sums(np.column_stack([sums, sizes]), resamples, rng)
+    errors = np.abs(drawn[:, :-1]).sum(axis=1) / drawn[:, -1]
+    value = np.abs(sums.sum(axis=0)).sum() / len(values)
+    return percentile_intervals([value], errors[:, None], confidence)[0]
 
 
 def _chance_errors(

@@ -1,6 +1,5 @@
 """Write a report as one HTML file that needs nothing else: no script, no font, no picture from elsewhere."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,10 @@ from pgmel.evaluation.report_errors import view_errors
 from pgmel.evaluation.report_facts import format_value, view_pictures, view_settings
 from pgmel.evaluation.report_figures import view_bar, view_nil_curve, view_ranks
 from pgmel.evaluation.report_pictures import Thumbnails
+from pgmel.evaluation.report_removed import view_removed
 from pgmel.evaluation.report_trust import view_gates, view_reliability
 from pgmel.evaluation.slices import SLICES
+from pgmel.evaluation.templating import load_templates
 from pgmel.files import write_bytes
 from pgmel.version import __version__
 
@@ -55,7 +56,8 @@ def render_html_report(data: ReportData) -> str:
             browser=view_errors(data.errors, data.error_sample, thumbnails),
             ranks=view_ranks(data.ranks),
             training=view_training(data.training),
-            nil_chart=view_nil_curve(data.nil_curve, data.nil.threshold if data.nil else None),
+            nil_chart=view_nil_curve(data.nil_curve, 1 - data.nil.threshold if data.nil and data.nil.threshold is not None else None),
+            removed=view_removed(data.removed, data.removed_nil_curve, data.removed_risk_curve),
             reliability=view_reliability(data.reliability),
             gates=view_gates(data.gates),
             picture_sides=view_pictures(data.pictures, data.picture_root),
@@ -91,21 +93,4 @@ def _format_p(value: float) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> "Environment":
-    # Imported here: no other part of an evaluation needs it, and the CLI should start fast.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("pgmel.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable[..., Any]] = {
-        "bar": view_bar,
-        "lower_first": _lower_first,
-        "p_value": _format_p,
-        "plain": format_value,
-    }
-    environment.filters |= filters
-    return environment
+    return load_templates({"bar": view_bar, "lower_first": _lower_first, "p_value": _format_p, "plain": format_value})

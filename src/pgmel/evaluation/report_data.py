@@ -12,6 +12,8 @@ from pgmel.evaluation.comparison import PairedComparison, SeedSummary
 from pgmel.evaluation.metrics import Metrics
 from pgmel.evaluation.nil import NilCurve, NilMetrics
 from pgmel.evaluation.reliability import Reliability
+from pgmel.evaluation.removed_gold import RemovedGold
+from pgmel.evaluation.risk_coverage import RiskCurve
 from pgmel.records import Entity, Link, Mention
 
 if TYPE_CHECKING:
@@ -164,7 +166,11 @@ class ReportData:
         ranks: Spread of ranks, in the order of ``systems``.
         training: Curves.
         nil: Figures of the NIL decision.
-        nil_curve: Its precision and recall over the threshold.
+        nil_curve: Its precision and recall over the probability that the KB has the entity.
+        decision_note: When NIL is answered, in a sentence.
+        removed: Figures with gold entities removed from the KB.
+        removed_nil_curve: The same as ``nil_curve``, with them removed.
+        removed_risk_curve: Risk over coverage, with them removed.
         reliability: Whether the probabilities mean what they say.
         reliability_note: What it was measured on: whether the calibration had seen these mentions.
         gates: Side (``mentions``, ``entities``) to its gates.
@@ -195,6 +201,10 @@ class ReportData:
     training: TrainingCurves | None = None
     nil: NilMetrics | None = None
     nil_curve: NilCurve | None = None
+    decision_note: str = ""
+    removed: RemovedGold | None = None
+    removed_nil_curve: NilCurve | None = None
+    removed_risk_curve: RiskCurve | None = None
     reliability: Reliability | None = None
     reliability_note: str = ""
     gates: Mapping[str, "GateSummary"] = field(default_factory=dict)

@@ -70,7 +70,12 @@ def view_ranks(series: Sequence[RankSeries]) -> RankView | None:
 
 
 def view_nil_curve(curve: NilCurve | None, threshold: float | None) -> Markup | None:
-    """Prepare precision and recall of NIL over the threshold; None if there is no curve."""
+    """Prepare precision and recall of NIL over the probability that the KB has the entity; None if there is no curve.
+
+    Args:
+        curve: NIL is answered below its thresholds.
+        threshold: The one that is used, on the same scale.
+    """
     if curve is None or len(curve.thresholds) < 2:
         return None
     lines = []
@@ -82,7 +87,7 @@ def view_nil_curve(curve: NilCurve | None, threshold: float | None) -> Markup | 
         return None
     where = "" if threshold is None else f", which stands at {threshold:.3g}"
     summary = f"Precision and recall of the answer NIL over the threshold{where}"
-    return line_chart(lines, Axis("threshold"), Axis("share", 0.0, 1.0), summary, marker=threshold)
+    return line_chart(lines, Axis("probability that the KB has the entity"), Axis("share", 0.0, 1.0), summary, marker=threshold)
 
 
 def _bucket_shares(ranks: npt.NDArray[np.float64]) -> list[float]:

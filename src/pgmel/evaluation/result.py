@@ -8,8 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from pgmel.errors import DataError
+from pgmel.evaluation.comparison import PairedComparison
 from pgmel.evaluation.metrics import Metrics
 from pgmel.evaluation.nil import NilMetrics
+from pgmel.evaluation.removed_gold import RemovedGold
 from pgmel.files import read_json, write_json
 
 __all__ = ["PROTOCOLS", "EvaluationResult", "read_result"]
@@ -42,6 +44,9 @@ class EvaluationResult:
         seeds: Seed, or seeds, behind it.
         versions: Package to version.
         candidate_recall: Share of candidate lists that hold the gold entity (candidate-list protocol only).
+        removed_gold: Figures with gold entities removed from the KB, where that was asked for.
+        single_vector: What the same mentions score before the second stage, where this result is of a system with one.
+        second_stage: Hits at 1 before and after the second stage, compared mention by mention.
     """
 
     system: str
@@ -56,6 +61,9 @@ class EvaluationResult:
     seeds: tuple[int, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     candidate_recall: float | None = None
+    removed_gold: RemovedGold | None = None
+    single_vector: "EvaluationResult | None" = None
+    second_stage: PairedComparison | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and numbers, with the number of the format."""

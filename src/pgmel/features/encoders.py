@@ -102,9 +102,9 @@ class Encoders:
         self._lexical = LexicalHasher(lexical_dim)
         self._text = None if text is None else TextChannel(text, VectorCache(cache_dir, text.identity), batch_size)
         views = {} if image is None else {"image": image} | dict(more_image or {})
+        digests = FileDigests(cache_dir)
         self._images = {
-            name: ImageChannel(encoder, VectorCache(cache_dir, encoder.identity), FileDigests(cache_dir), batch_size)
-            for name, encoder in views.items()
+            name: ImageChannel(encoder, VectorCache(cache_dir, encoder.identity), digests, batch_size) for name, encoder in views.items()
         }
 
     @classmethod

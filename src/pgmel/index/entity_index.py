@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pgmel.errors import IndexFileError
 from pgmel.index.compressed import MIN_ROWS, build_compressed, change_compressed, search_compressed
 from pgmel.index.exact import longest_vector, search_exact
+from pgmel.index.ranking import score_pairs
 from pgmel.index.storage import StoredIndex, read_index, write_index
 from pgmel.registry import look_up
 
@@ -190,6 +191,31 @@ class EntityIndex:
         if wanted and len(queries):
             scores[:, :wanted], rows[:, :wanted] = self._search(np.ascontiguousarray(queries, dtype=np.float32), wanted)
         return scores, rows
+
+    def scores_of(self, queries: npt.NDArray[np.floating], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return exact scores of named rows, the same as ``search`` gives them.
+
+        Args:
+            queries: (queries, dim), finite.
+            rows: (queries, any) rows that hold entities; -1 for none.
+
+        Returns:
+            (queries, any) dot products, -inf where the row is -1.
+
+        Raises:
+            IndexFileError: If the queries have another length than the vectors.
+            ValueError: If a row is not in the index, or the shapes do not go together.
+        """
+        if queries.ndim != 2 or rows.ndim != 2 or len(queries) != len(rows):
+            raise ValueError(f"there must be a list of rows for each query, got shapes {queries.shape} and {rows.shape}")
+        if queries.shape[1] != self.dim:
+            raise self._wrong_length(queries.shape[1])
+        if rows.size and not -1 <= rows.min() <= rows.max() < self.num_rows:
+            raise ValueError(f"rows must be below {self.num_rows}, got {rows.min()} to {rows.max()}")
+        scores = np.full(rows.shape, -np.inf, dtype=np.float32)
+        number, place = np.nonzero(rows >= 0)
+        scores[number, place] = score_pairs(queries.astype(np.float32), self.vectors, (number, rows[number, place]))
+        return scores
 
     def check_fits(self, num_rows: int, dim: int | None = None, fingerprint: str = "") -> None:
         """Check that this index belongs to a KB and a model.

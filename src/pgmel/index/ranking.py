@@ -7,7 +7,7 @@ float64 and rounded: the same in every batch and on every number of threads, so 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pairs", "position_in_group", "rank_pairs"]
+__all__ = ["Pairs", "position_in_group", "rank_pairs", "score_pairs"]
 
 Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Query numbers and rows, side by side."""
@@ -30,7 +30,7 @@ def rank_pairs(
         Scores and rows, both (queries, k), best first, equal scores by row; -inf and -1 where a query has fewer candidates.
     """
     number, row = pairs
-    score = _exact_scores(queries, vectors, number, row)
+    score = score_pairs(queries, vectors, pairs)
     order = np.lexsort((row, -score, number))
     number, row, score = number[order], row[order], score[order]
     position = position_in_group(number)
@@ -47,9 +47,15 @@ def position_in_group(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.arange(len(group)) - np.searchsorted(group, group, side="left")
 
 
-def _exact_scores(
-    queries: npt.NDArray[np.float32], vectors: npt.NDArray[np.floating], number: npt.NDArray[np.int64], row: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def score_pairs(queries: npt.NDArray[np.float32], vectors: npt.NDArray[np.floating], pairs: Pairs) -> npt.NDArray[np.float32]:
+    """Return the exact dot product of each pair: (pairs,) float32.
+
+    Args:
+        queries: (queries, dim).
+        vectors: (rows, dim), as stored; only the rows named are read.
+        pairs: Query numbers and rows.
+    """
+    number, row = pairs
     scores = np.empty(len(number), dtype=np.float32)
     for start in range(0, len(number), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)

@@ -3,7 +3,6 @@
 ``index.json`` holds sizes and digests, so that damage is noticed before a damaged file is used.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgmel.errors import DataError, IndexFileError
-from pgmel.files import atomic_folder, encode_json, read_json
+from pgmel.files import atomic_folder, encode_json, hash_file, read_json
 
 __all__ = ["FORMAT_VERSION", "StoredIndex", "read_index", "write_index"]
 
@@ -72,7 +71,7 @@ def write_index(folder: Path, index: StoredIndex) -> None:
                 np.save(part / _HOLES, index.holes, allow_pickle=False)
                 names.append(_HOLES)
             rows, dim = index.vectors.shape
-            digests = {name: _digest(part / name) for name in names}
+            digests = {name: hash_file(part / name) for name in names}
             version = _WITH_HOLES if len(index.holes) else FORMAT_VERSION
             card = _Card(version, rows, dim, index.nprobe, index.refine, index.fingerprint, digests)
             (part / _CARD).write_bytes(encode_json(card))
@@ -151,18 +150,13 @@ def _read_faiss(path: Path) -> Any:
 
 def _check_digest(folder: Path, name: str, card: _Card) -> None:
     try:
-        found = _digest(folder / name)
+        found = hash_file(folder / name)
     except FileNotFoundError:
         raise _damaged(folder, f"{name} is missing") from None
     except OSError as error:
         raise _damaged(folder, f"{name} cannot be read: {error.strerror}") from None
     if found != card.digests.get(name):
         raise _damaged(folder, f"{name} is not the file that was written")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def _damaged(folder: Path, fault: str) -> IndexFileError:

@@ -81,17 +81,33 @@ class _Messages(logging.Handler):
 
 
 def _register() -> None:
-    from pgmel.interfaces.commands import compare, data, evaluate, index, kb, link, quickstart, report, serve, settings, train
+    from pgmel.interfaces.commands import (
+        calibrate,
+        compare,
+        data,
+        evaluate,
+        hub,
+        index,
+        kb,
+        link,
+        quickstart,
+        report,
+        serve,
+        settings,
+        train,
+    )
 
     app.command("quickstart", epilog="Example: pgmel quickstart --out runs/quickstart")(quickstart.quickstart)
     app.add_typer(data.app, name="data")
     app.command("train", epilog=train.EPILOG)(train.train)
     app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+    app.command("calibrate", epilog=calibrate.EPILOG)(calibrate.calibrate)
     app.command("compare", epilog=compare.EPILOG)(compare.compare)
     app.command("report", epilog=report.EPILOG)(report.report)
     app.command("index", epilog=index.EPILOG)(index.index)
     app.add_typer(kb.app, name="kb")
     app.command("link", epilog=link.EPILOG)(link.link)
+    app.add_typer(hub.app, name="hub")
     app.command("serve", epilog=serve.EPILOG)(serve.serve)
     app.command("settings", epilog="Example: pgmel settings training")(settings.settings)
 

@@ -1,13 +1,16 @@
 """What several commands show: counts with their shares, and records that were left out."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from pgmel.datasets import Dataset
 
-__all__ = ["faults_to_json", "share", "show_faults"]
+if TYPE_CHECKING:
+    from pgmel.evaluation import PairedComparison
+
+__all__ = ["describe_second_stage", "faults_to_json", "share", "show_faults"]
 
 NUM_FAULTS = 10
 
@@ -38,3 +41,11 @@ def show_faults(console: Console, dataset: Dataset) -> None:
 def share(count: int, whole: int | None) -> str:
     """Return a count with its share of a whole."""
     return f"{count:,} ({count / whole:.1%})" if whole else f"{count:,}"
+
+
+def describe_second_stage(found: "PairedComparison") -> str:
+    """Return one sentence on what the second stage does to H@1, mention by mention."""
+    change = found.difference
+    interval = "" if change.low is None else f" [{change.low:+.3f}, {change.high:+.3f}]"
+    counts = f"{found.only_b:,} mentions right only after it, {found.only_a:,} only before"
+    return f"Second stage: H@1 {found.mean_a:.3f} -> {found.mean_b:.3f}, {change.value:+.3f}{interval}, p = {found.p_value:.2g}; {counts}"

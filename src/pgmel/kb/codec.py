@@ -11,7 +11,7 @@ from pgmel.errors import DataError
 from pgmel.files import hash_bytes
 from pgmel.records import NIL_TEXT, Entity
 
-__all__ = ["FINGERPRINT_MODULUS", "check_entity", "entity_from_values", "fingerprint_of", "values_of"]
+__all__ = ["FINGERPRINT_MODULUS", "check_entity", "decode_attributes", "entity_from_values", "fingerprint_of", "values_of"]
 
 FINGERPRINT_MODULUS = 1 << 128
 """Fingerprints of rows are added modulo this, so that changing one row changes the sum without reading the others."""
@@ -76,6 +76,15 @@ def entity_from_values(values: Sequence[Any], image_root: Path | None) -> Entity
         images=tuple(Path(os.path.join(image_root or "", path)) for path in paths),  # noqa: PTH118 - twice as fast as pathlib
         attributes=_string_map.decode(attributes) if attributes else {},
     )
+
+
+def decode_attributes(text: str) -> dict[str, str]:
+    """Return the attributes that a row's column holds.
+
+    Raises:
+        msgspec.DecodeError: If they are damaged.
+    """
+    return _string_map.decode(text)
 
 
 def fingerprint_of(values: Sequence[Any]) -> int:

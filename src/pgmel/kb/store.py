@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, final
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgmel.errors import KnowledgeBaseError
-from pgmel.kb.codec import entity_from_values
+from pgmel.kb.codec import decode_attributes, entity_from_values
 from pgmel.kb.create import write_file
 from pgmel.kb.schema import check_file, connect, settle
 from pgmel.records import Entity
@@ -169,6 +169,14 @@ class KnowledgeBase:
         while found := self._read(f"SELECT row, {_COLUMNS} FROM entities WHERE row > ? ORDER BY row LIMIT ?", (last, chunk)):
             last = found[-1][0]
             yield np.array([values[0] for values in found], dtype=np.int64), self._decode([values[1:] for values in found])
+
+    def attributes_between(self, start: int, stop: int) -> list[Mapping[str, str]]:
+        """Return the attributes of the entities in rows ``start`` to ``stop - 1`` that have any, in the order of rows."""
+        read = "SELECT attributes FROM entities WHERE row >= ? AND row < ? AND attributes IS NOT NULL ORDER BY row"
+        try:
+            return [decode_attributes(text) for (text,) in self._read(read, (start, stop))]
+        except msgspec.DecodeError as error:
+            raise self._damaged(error) from None
 
     def free_rows(self) -> npt.NDArray[np.int64]:
         """Return the rows below ``num_rows`` that hold no entity, in rising order."""

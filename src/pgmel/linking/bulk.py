@@ -2,34 +2,56 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, final
+from typing import Any, BinaryIO, Final, Protocol, final
 
 import msgspec
 
 from pgmel.errors import DataError
 from pgmel.files import hash_json, remove_leftovers
-from pgmel.linking.journal import Counts, JobFiles, JobState, read_journal, survey_source, write_journal
-from pgmel.linking.lines import link_values, parse_mention, read_line
+from pgmel.linking.inputs import InputOptions, MentionFile, Row
+from pgmel.linking.journal import Counts, JobFiles, JobState, read_journal, write_journal
+from pgmel.linking.outputs import find_output_format, open_writer
 from pgmel.linking.warnings import PICTURE_BROKEN, PICTURE_MISSING
 from pgmel.progress import progress_bar
 from pgmel.records import Link, Mention
 
-__all__ = ["BulkJob", "LinksMentions"]
+__all__ = ["BulkJob", "BulkOptions", "LinksMentions"]
 
 _FLUSH_S: Final = 2.0
-_SHOWN_CHARACTERS: Final = 2000
 _NEW_START: Final = "Start anew with --restart, or name another output"
 
 
 class LinksMentions(Protocol):
     """What a job asks of the linker."""
 
-    def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
+    def link(self, mentions: list[Mention], top_k: int = 10, explain: bool = False) -> list[Link]:
         """Link mentions."""
         ...
+
+
+@final
+@dataclass(frozen=True)
+class BulkOptions:
+    """What the result of a job depends on, besides its input and the bundle; a job that was begun with other options is not continued.
+
+    Attributes:
+        top_k: Candidates written for each mention.
+        input: How the input is read.
+        output_format: A key of ``MENTION_FORMATS``; ``auto`` goes by the output's ending.
+        prefix: Put before the names of the columns that are added to a table; None puts one only where names clash.
+        explain: Whether candidates come with the reasons for their scores.
+    """
+
+    top_k: int = 10
+    input: InputOptions = field(default_factory=InputOptions)
+    output_format: str = "auto"
+    prefix: str | None = None
+    explain: bool = False
 
 
 @final
@@ -37,31 +59,46 @@ class BulkJob:
     """One input file linked into one output file.
 
     Args:
-        source: JSONL in the generic mention layout.
-        output: JSONL, one link per mention; beside it ``<stem>.bad.jsonl`` gets the lines that could not be used.
+        source: Mentions as JSON lines, CSV, TSV or Parquet.
+        output: One link per mention, in a format of its own; beside it ``<stem>.bad.jsonl`` gets the rows that could not be used.
         bundle: Identity of the bundle, to notice when a job is continued with another one.
-        top_k: Candidates written for each mention.
+        options: How to read, link and write.
         restart: Throw away what an interrupted job left.
         overwrite: Replace a finished output.
+        show_progress: Whether to show a bar while the input is read through for the first time.
 
     Raises:
-        DataError: If the input is missing or would be overwritten, the output exists, or what an interrupted job left belongs to another
-            input, bundle or ``top_k``.
+        SettingError: If an option breaks a rule, or it is not clear which column is meant.
+        DataError: If the input is missing, unreadable or would be overwritten, the output exists, or what an interrupted job left
+            belongs to another input, bundle or options.
+        MissingExtraError: If a format needs a package that is not installed.
     """
 
-    def __init__(self, source: Path, output: Path, bundle: str, top_k: int = 10, restart: bool = False, overwrite: bool = False) -> None:
-        self.source = source
+    def __init__(
+        self,
+        source: Path,
+        output: Path,
+        bundle: str,
+        options: BulkOptions | None = None,
+        restart: bool = False,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> None:
+        self.options = options or BulkOptions()
         self.files = JobFiles(output)
-        self.top_k = top_k
         _check_paths(source, self.files)
-        self.facts = survey_source(source)
-        identity = hash_json([self.facts.digest, bundle, top_k])
+        kind = find_output_format(output, self.options.output_format)
         found = None if restart else read_journal(self.files.journal)
         if found is None:
             _check_free(self.files, overwrite, restart)
-        elif found.identity != identity:
+        self.source = MentionFile(source, self.options.input, show_progress)
+        self.facts = self.source.facts
+        self.writer = open_writer(kind, self.source, self.options.prefix)
+        settled = replace(self.options, output_format=kind, input=self.source.settled())
+        identity = hash_json([self.facts.digest, bundle, _plain(asdict(settled))])
+        if found is not None and found.identity != identity:
             raise DataError(
-                "an interrupted job of this output was about another input, bundle or --top-k, or its input has changed",
+                "an interrupted job of this output was about another input, bundle or options, or its input has changed",
                 self.files.journal,
                 fix=_NEW_START,
             )
@@ -69,7 +106,7 @@ class BulkJob:
 
     @property
     def counts(self) -> Counts:
-        """What became of the lines so far."""
+        """What became of the rows so far."""
         return self.state.counts
 
     def run(self, linker: LinksMentions, batch_size: int = 64, show_progress: bool = True) -> Counts:
@@ -79,7 +116,7 @@ class BulkJob:
 
         Args:
             linker: Links.
-            batch_size: Lines read and linked at once.
+            batch_size: Rows read and linked at once.
             show_progress: Whether to show a bar.
 
         Raises:
@@ -89,7 +126,7 @@ class BulkJob:
             if not self.state.finished:
                 self.files.output.parent.mkdir(parents=True, exist_ok=True)
                 self._link_rest(linker, batch_size, show_progress)
-            self._give_names()
+            self._give_names(show_progress)
         except OSError as error:
             message = f"the job stopped: {error}"
             raise DataError(message, self.files.output, fix="Cure that and run the same command again; it continues") from None
@@ -102,59 +139,49 @@ class BulkJob:
             # Not before the parts are locked: journal and leftovers may be another process's.
             remove_leftovers(self.files.journal)
             write_journal(self.files.journal, self.state)
-            source = stack.enter_context(self.source.open("rb"))
-            source.seek(self.state.source_bytes)
-            bar = stack.enter_context(
-                progress_bar("linking", self.facts.lines, unit="mentions", done=self.counts.lines, show=show_progress)
-            )
+            if not self.state.output_bytes:
+                opening = self.writer.opening()
+                output.write(opening)
+                self.state = msgspec.structs.replace(self.state, output_bytes=len(opening))
+            done = self.counts.rows
+            rows = self.source.rows(done, only_used=not self.writer.added)
+            bar = stack.enter_context(progress_bar("linking", self.facts.rows, unit="mentions", done=done, show=show_progress))
             saved = time.monotonic()
             try:
-                while lines := self._read_batch(source, batch_size):
-                    self._link_lines(lines, linker, output, bad)
-                    bar.advance(len(lines))
+                while batch := list(islice(rows, batch_size)):
+                    self._link_rows(batch, linker, output, bad)
+                    bar.advance(len(batch))
                     if time.monotonic() - saved > _FLUSH_S:
                         self._save(output, bad)
                         saved = time.monotonic()
+                if self.counts.rows < self.facts.rows:
+                    raise DataError("the input became shorter while it was read", self.source.path, fix=_NEW_START)
             finally:
                 self._save(output, bad)
         self.state = msgspec.structs.replace(self.state, finished=True)
         write_journal(self.files.journal, self.state)
 
-    def _read_batch(self, source: BinaryIO, batch_size: int) -> list[tuple[bytes, int]]:
-        lines: list[tuple[bytes, int]] = []
-        left = self.facts.size - self.state.source_bytes
-        while left > 0 and len(lines) < batch_size:
-            line, length = read_line(source, left)
-            if not length:
-                raise DataError("the input became shorter while it was read", self.source, fix=_NEW_START)
-            lines.append((line, length))
-            left -= length
-        return lines
-
-    def _link_lines(self, lines: list[tuple[bytes, int]], linker: LinksMentions, output: BinaryIO, bad: BinaryIO) -> None:
+    def _link_rows(self, rows: list[Row], linker: LinksMentions, output: BinaryIO, bad: BinaryIO) -> None:
+        usable: list[Mapping[str, Any]] = []
         mentions: list[Mention] = []
         faults: list[bytes] = []
-        for number, (line, _) in enumerate(lines, start=self.counts.lines + 1):
+        for row in rows:
             try:
-                mention = parse_mention(line, number, self.source.parent)
+                mentions.append(self.source.mention(row))
+                usable.append(row.values)  # type: ignore[arg-type]  # a mention came of it
             except DataError as error:
-                text = line.decode(errors="replace").rstrip("\r\n")[:_SHOWN_CHARACTERS]
-                faults.append(_encode({"line": number, "reason": error.rule, "text": text}))
-                continue
-            if mention is not None:
-                mentions.append(mention)
-        links = linker.link(mentions, self.top_k)
-        written = b"".join(_encode(link_values(link, mention)) for link, mention in zip(links, mentions, strict=True))
+                faults.append(msgspec.json.encode(row.fault(error)) + b"\n")
+        links = linker.link(mentions, self.options.top_k, self.options.explain)
+        written = self.writer.encode(list(zip(usable, mentions, links, strict=True)))
         kept = b"".join(faults)
         output.write(written)
         bad.write(kept)
         # One assignment, after both writes: an interruption leaves either the old state or the new one.
         self.state = JobState(
             identity=self.state.identity,
-            source_bytes=self.state.source_bytes + sum(length for _, length in lines),
             output_bytes=self.state.output_bytes + len(written),
             bad_bytes=self.state.bad_bytes + len(kept),
-            counts=self.counts + _count(len(lines), links, len(faults)),
+            counts=self.counts + _count(len(rows), links, len(faults)),
         )
 
     def _save(self, output: BinaryIO, bad: BinaryIO) -> None:
@@ -163,7 +190,7 @@ class BulkJob:
             os.fsync(file.fileno())
         write_journal(self.files.journal, self.state)
 
-    def _give_names(self) -> None:
+    def _give_names(self, show_progress: bool) -> None:
         # The journal goes last: until then another run finds the job finished and gives the names that are missing.
         if self.counts.bad:
             if self.files.bad_part.exists():
@@ -172,8 +199,15 @@ class BulkJob:
             self.files.bad_part.unlink(missing_ok=True)
             self.files.bad.unlink(missing_ok=True)
         if self.files.output_part.exists():
-            self.files.output_part.replace(self.files.output)
+            self.writer.finish(self.files.output_part, self.files.output, show_progress)
         self.files.journal.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return options as JSON-like values; a folder counts with its whole path."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    return {key: _plain(member) for key, member in value.items()} if isinstance(value, dict) else value
 
 
 def _check_paths(source: Path, files: JobFiles) -> None:
@@ -222,13 +256,9 @@ def _lock(file: BinaryIO, path: Path) -> None:
         raise DataError("another process is writing this file", path, fix="Wait for it, or name another output") from None
 
 
-def _encode(value: object) -> bytes:
-    return msgspec.json.encode(value) + b"\n"
-
-
-def _count(lines: int, links: list[Link], bad: int) -> Counts:
+def _count(rows: int, links: list[Link], bad: int) -> Counts:
     nil = sum(link.is_nil for link in links)
     warned = [warning for link in links for warning in link.warnings]
     missing = sum(warning.startswith(PICTURE_MISSING) for warning in warned)
     broken = sum(warning.startswith(PICTURE_BROKEN) for warning in warned)
-    return Counts(lines, len(links) - nil, nil, bad, missing, broken)
+    return Counts(rows, len(links) - nil, nil, bad, missing, broken)

@@ -6,11 +6,12 @@ bundle/
   model/          projection and discriminator
   kb/kb.sqlite    the entities
   index/          their vectors
+  names/          their names and aliases, for search by name
+  reranker/       the second stage, only where training found that it helps
   encoder/        the text encoder, only where it was trained along with the model
 ```
 """
 
-import hashlib
 import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,12 +22,15 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from pgmel.candidates import NamedRow, NameIndex
 from pgmel.errors import BundleError, DataError, PgmelError
-from pgmel.files import atomic_folder, encode_json, hash_json, read_json
+from pgmel.files import atomic_folder, encode_json, hash_file, hash_json, read_json
 from pgmel.index import EntityIndex
 from pgmel.kb import KnowledgeBase, move_image_root
 from pgmel.linking.decision import Decision
 from pgmel.linking.encoders import ENCODER, with_absolute_folders
+from pgmel.linking.reranking import Reranker
+from pgmel.progress import progress_bar
 from pgmel.records import Entity
 
 __all__ = [
@@ -36,10 +40,15 @@ __all__ = [
     "INDEX",
     "KB_FILE",
     "MODEL",
+    "NAMES",
+    "RERANKER",
     "StoredModel",
     "bundle_identity",
     "check_bundle",
     "describe_file",
+    "load_names",
+    "load_reranker",
+    "name_kb",
     "package_versions",
     "read_card",
     "write_bundle",
@@ -52,7 +61,10 @@ CARD: Final = "card.json"
 MODEL: Final = "model"
 KB_FILE: Final = "kb/kb.sqlite"
 INDEX: Final = "index"
+NAMES: Final = "names"
+RERANKER: Final = "reranker"
 
+_CHUNK: Final = 4096
 _REQUIRED: Final = ("data", "settings", "scores", "encoders", "decision")
 _PACKAGES: Final = ("pgmel", "torch", "numpy", "transformers", "faiss-cpu", "safetensors")
 
@@ -78,6 +90,8 @@ def write_bundle(
     card: Mapping[str, Any],
     image_root: Path | None = None,
     encoder: Path | None = None,
+    show_progress: bool = False,
+    reranker: Reranker | None = None,
 ) -> None:
     """Write a bundle atomically; an old bundle of that name is replaced when all is written.
 
@@ -90,6 +104,8 @@ def write_bundle(
             ``Decision``, its values, or None); versions, sizes and digests are added.
         image_root: Folder that picture paths are stored relative to, where ``kb`` is given as entities.
         encoder: Folder of a text encoder that the bundle is to hold, because it was trained along.
+        show_progress: Whether to show a bar while names are indexed.
+        reranker: The second stage, where there is one.
 
     Raises:
         BundleError: If the folder holds something else, or cannot be written, or the card lacks a part.
@@ -113,22 +129,56 @@ def write_bundle(
                 index.check_fits(stored.num_rows, model.dim, stored.fingerprint)
                 about_kb = {"entities": len(stored), "fingerprint": stored.fingerprint}
                 index.save(part / INDEX, stored.fingerprint)
+                names = NameIndex.build(name_kb(stored, show_progress))
+                names.save(part / NAMES, stored.fingerprint)
             model.save(part / MODEL)
+            if reranker is not None:
+                reranker.save(part / RERANKER)
             if encoder is not None:
                 shutil.copytree(encoder, part / ENCODER)
             files = {name: describe_file(part / name) for name in _file_names(part)}
             decision = card["decision"].to_dict() if isinstance(card["decision"], Decision) else card["decision"]
             settings = with_absolute_folders(card["settings"])
             added = {"format": FORMAT, "format_version": FORMAT_VERSION, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-            about = {"versions": package_versions(), "kb": about_kb, "index": index.describe(), "files": files}
+            about = {"versions": package_versions(), "kb": about_kb, "index": index.describe(), "names": names.describe(), "files": files}
             (part / CARD).write_bytes(encode_json({**added, **card, "settings": settings, "decision": decision, **about}))
     except OSError as error:
         raise BundleError(f"the bundle {folder} cannot be written: {error}") from None
 
 
+def name_kb(kb: KnowledgeBase, show_progress: bool = False) -> Iterator[NamedRow]:
+    """Yield row, name and aliases of every entity of a KB, as the name index takes them."""
+    with progress_bar("Names", len(kb), unit="entities", show=show_progress) as bar:
+        for rows, entities in kb.iter_chunks(_CHUNK):
+            yield from ((row, entity.name, entity.aliases) for row, entity in zip(rows.tolist(), entities, strict=True))
+            bar.advance(len(rows))
+
+
+def load_names(card: Mapping[str, Any], folder: Path) -> NameIndex | None:
+    """Load a bundle's name index; None where it was written before bundles had one.
+
+    Raises:
+        IndexFileError: If it is missing or damaged.
+    """
+    if not any(str(name).startswith(f"{NAMES}/") for name in card.get("files") or ()):
+        return None
+    return NameIndex.load(folder / NAMES)
+
+
+def load_reranker(card: Mapping[str, Any], folder: Path) -> Reranker | None:
+    """Load a bundle's second stage; None where it has none.
+
+    Raises:
+        BundleError: If it is missing or damaged.
+    """
+    if not any(str(name).startswith(f"{RERANKER}/") for name in card.get("files") or ()):
+        return None
+    return Reranker.load(folder / RERANKER)
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     """Return what a card says of a file: size and digest."""
-    return {"bytes": path.stat().st_size, "digest": _digest(path)}
+    return {"bytes": path.stat().st_size, "digest": hash_file(path)}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -188,7 +238,7 @@ def _wrong_files(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
             size = path.stat().st_size
             if size != expected["bytes"]:
                 yield f"{path} has {size:,} bytes, {expected['bytes']:,} were written; copy or build the bundle again"
-            elif _digest(path) != expected["digest"]:
+            elif hash_file(path) != expected["digest"]:
                 yield f"{path} is not the file that was written; copy or build the bundle again"
         except FileNotFoundError:
             yield f"{path} is missing; copy or build the bundle again"
@@ -207,6 +257,12 @@ def _wrong_parts(folder: Path, card: Mapping[str, Any]) -> Iterator[str]:
             index.check_fits(kb.num_rows, dim, kb.fingerprint)
             if not np.array_equal(index.holes, kb.free_rows()):
                 yield f"the index of {folder} does not leave the same rows empty as its knowledge base; build the bundle again"
+            names = load_names(card, folder)
+            if names is not None:
+                names.check_fits(kb.fingerprint)
+                if np.isin(names.rows, kb.free_rows()).any() or (names.rows >= kb.num_rows).any():
+                    yield f"the name index of {folder} finds entities that its knowledge base does not have; build the bundle again"
+            load_reranker(card, folder)
             if card["decision"] is not None:
                 Decision.from_dict(card["decision"])
     except PgmelError as error:
@@ -224,11 +280,6 @@ def _check_replaceable(folder: Path) -> None:
 
 def _file_names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def package_versions() -> dict[str, str]:

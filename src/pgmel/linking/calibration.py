@@ -1,111 +1,230 @@
-"""Fit the decision on dev: temperature and NIL score by maximum likelihood, then the threshold by accuracy."""
+"""Fit the decision on dev: probabilities by maximum likelihood, thresholds for a stated precision.
+
+Where dev has no NIL mention, NIL is simulated: each mention counts twice, with its gold entity, and without it among the candidates; the
+weights of the two make up the assumed share of NIL mentions. So nothing is drawn, and every mention teaches both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
-from pgmel.errors import DataError
-from pgmel.linking.decision import Decision
+from pgmel.errors import DataError, SettingError
+from pgmel.evaluation import assign_folds
+from pgmel.linking.decision import Decision, StatedPrecision, level_and_lead
+from pgmel.linking.likelihood import fit_presence, fit_temperature
+from pgmel.linking.thresholds import choose_threshold, state_precision
 
-__all__ = ["SIMULATED_NIL_SHARE", "fit_decision"]
+__all__ = ["LEAST_GROUPS", "NUM_FOLDS", "DecisionGoals", "DevScores", "cross_fit", "fit_decision"]
 
-SIMULATED_NIL_SHARE = 0.2
-"""Where dev has no NIL mention, this share of its mentions loses the gold candidate, so that the threshold has something to learn from."""
+NUM_FOLDS: Final = 5
 
-_LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.002, 10.0
-_PRIOR_TEMPERATURE = 0.01
-"""A weak normal prior of this scale keeps probabilities below 1 where a small dev set is linked without a fault; it fades with mentions."""
+LEAST_GROUPS: Final = 10
+"""Sentences below which cross-fitting would fit on next to nothing."""
 
-_PRECISE = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9}
+
+@final
+@dataclass(frozen=True, slots=True)
+class DecisionGoals:
+    """What the decision is to achieve.
+
+    Args:
+        nil_precision: Share of NIL answers that are to be right, between 0 and 1.
+        link_precision: Share of links that are to be right; None asks for nothing.
+        nil_share: Share of NIL mentions that is assumed where dev has none, between 0 and 1.
+    """
+
+    nil_precision: float = 0.8
+    link_precision: float | None = None
+    nil_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingError: If a value is out of its range.
+        """
+        for name in ("nil_precision", "link_precision", "nil_share"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise SettingError(f"linking.{name} must be between 0 and 1, got {value}")
+
+
+@final
+class DevScores(NamedTuple):
+    """The candidates of annotated mentions, as scored by whatever decides their order.
+
+    Attributes:
+        scores: (mentions, candidates), best first, -inf where a mention has fewer. One column more than linking runs over lets a list from
+            which the gold is taken keep its length.
+        position: (mentions,), place of the gold entity among the candidates from 0, -1 where it is not among them.
+        is_nil: (mentions,), whether the gold is NIL.
+    """
+
+    scores: npt.NDArray[np.float64]
+    position: npt.NDArray[np.int64]
+    is_nil: npt.NDArray[np.bool_]
+
+    def take(self, rows: npt.NDArray[Any]) -> "DevScores":
+        """Return some of the mentions."""
+        return DevScores(self.scores[rows], self.position[rows], self.is_nil[rows])
+
+    @classmethod
+    def check(cls, scores: npt.ArrayLike, position: npt.ArrayLike, is_nil: npt.ArrayLike) -> Self:
+        """Bring the three into their types.
+
+        Raises:
+            DataError: If there are no mentions or no candidates.
+            ValueError: If the shapes do not fit together.
+        """
+        table, place, nil = np.asarray(scores, np.float64), np.array(position, np.int64), np.asarray(is_nil, bool)
+        if table.ndim != 2 or place.shape != table.shape[:1] or nil.shape != place.shape or (place >= table.shape[1]).any():
+            raise ValueError(f"shapes do not fit: scores {table.shape}, gold positions {place.shape}, NIL {nil.shape}")
+        if not table.size:
+            raise DataError("the decision needs dev mentions with candidates, and there are none", fix="Name a dev split that has mentions")
+        place[nil] = -1
+        return cls(table, place, nil)
+
+
+class _Fit(NamedTuple):
+    """What is fitted on: mentions over exactly the candidates that linking runs over, with weights."""
+
+    scores: npt.NDArray[np.float64]
+    position: npt.NDArray[np.int64]
+    is_nil: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.float64]
 
 
 def fit_decision(
-    top_scores: npt.NDArray[np.floating], gold_position: npt.NDArray[np.integer], is_nil: npt.NDArray[np.bool_], rng: np.random.Generator
+    dev: DevScores,
+    rng: np.random.Generator,
+    groups: Sequence[Any] | None = None,
+    goals: DecisionGoals | None = None,
+    num_candidates: int | None = None,
 ) -> Decision:
-    """Fit a decision on dev mentions.
+    """Fit a decision on dev mentions, and measure it on dev by cross-fitting.
 
     Args:
-        top_scores: (mentions, candidates), best first, -inf where a mention has fewer candidates; linking will run over as many.
-        gold_position: (mentions,), place of the gold entity among the candidates from 0, -1 where it is not among them.
-        is_nil: (mentions,), whether the gold is NIL.
-        rng: Draws the mentions whose gold is taken out where no mention is NIL; see ``SIMULATED_NIL_SHARE``.
+        dev: The mentions.
+        rng: Deals the groups out to the parts of cross-fitting; the decision itself draws nothing.
+        groups: One key per mention; mentions that share words (a sentence) should not be on both sides. None: each mention by itself.
+        goals: What it is to achieve.
+        num_candidates: How many candidates linking runs over; by default all columns of the scores.
 
     Raises:
         DataError: If there are no mentions or no candidates.
         ValueError: If the shapes do not fit together.
     """
-    scores = np.array(top_scores, dtype=np.float64)
-    position = np.array(gold_position, dtype=np.int64)
-    nil = np.array(is_nil, dtype=bool)
-    if scores.ndim != 2 or position.shape != scores.shape[:1] or nil.shape != position.shape or (position >= scores.shape[1]).any():
-        raise ValueError(f"shapes do not fit: scores {scores.shape}, gold positions {position.shape}, NIL {nil.shape}")
-    if not scores.size:
-        raise DataError("the decision needs dev mentions with candidates, and there are none", fix="Name a dev split that has mentions")
-    position[nil] = -1
-    simulated = not nil.any()
-    if simulated:
-        scores, position, nil = _simulate_nil(scores, position, rng)
-    temperature, nil_score = _fit_scale(scores, position)
-    unfinished = Decision(temperature, nil_score, 0.0, scores.shape[1])
-    threshold, accuracy = _fit_threshold(unfinished.probabilities(scores)[0][:, 0], position == 0, nil)
-    return Decision(temperature, nil_score, threshold, scores.shape[1], len(scores), int(nil.sum()), simulated, accuracy)
+    dev, goals = DevScores.check(*dev), goals or DecisionGoals()
+    count = num_candidates or dev.scores.shape[1]
+    decision = _fit(dev, goals, count)
+    folds, fitted = cross_fit(dev, rng, groups, goals, count)
+    if not fitted:
+        folds, fitted = np.zeros(len(dev.scores), np.int64), (decision,)
+    parts = [_decide(one, _prepare(dev.take(folds == place), goals, count, decision.simulated_nil)) for place, one in enumerate(fitted)]
+    is_linked, says_nil, best_is_gold, is_nil, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    right = np.where(is_linked, best_is_gold, is_nil)
+    stated = [
+        state_precision(old.target, right[given], weights[given], float(weights.max()), old.attainable)
+        for old, given in ((decision.nil_precision, says_nil), (decision.link_precision, is_linked))
+        if old is not None
+    ]
+    accuracy = float(weights @ right / weights.sum())
+    return replace(decision, accuracy=accuracy, num_folds=len(fitted), nil_precision=stated[0], link_precision=stated[1])
 
 
-def _simulate_nil(
-    scores: npt.NDArray[np.float64], position: npt.NDArray[np.int64], rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Take the gold out of a share of the candidate lists; what stands behind it moves up."""
-    nil = np.zeros(len(scores), dtype=bool)
-    nil[rng.permutation(len(scores))[: round(SIMULATED_NIL_SHARE * len(scores))]] = True
-    scores, position = scores.copy(), position.copy()
-    for row in np.flatnonzero(nil & (position >= 0)):
-        scores[row] = np.append(np.delete(scores[row], position[row]), -np.inf)
-    position[nil] = -1
-    return scores, position, nil
+def cross_fit(
+    dev: DevScores,
+    rng: np.random.Generator,
+    groups: Sequence[Any] | None = None,
+    goals: DecisionGoals | None = None,
+    num_candidates: int | None = None,
+) -> tuple[npt.NDArray[np.int64], tuple[Decision, ...]]:
+    """Fit one decision for each part of dev, on all other parts: to judge mentions that a decision has not seen.
+
+    Args:
+        dev: The mentions.
+        rng: Deals the groups out.
+        groups: One key per mention, as in ``fit_decision``.
+        goals: What decisions are to achieve.
+        num_candidates: As in ``fit_decision``.
+
+    Returns:
+        The part of each mention, and the decision for each part; no decision where there are fewer than ``LEAST_GROUPS`` groups.
+    """
+    dev, goals = DevScores.check(*dev), goals or DecisionGoals()
+    count = num_candidates or dev.scores.shape[1]
+    keys = list(range(len(dev.scores))) if groups is None else groups
+    if len(set(keys)) < LEAST_GROUPS:
+        return np.zeros(len(dev.scores), np.int64), ()
+    simulated = not dev.is_nil.any()
+    folds = assign_folds(keys, NUM_FOLDS, rng, rare=dev.is_nil)
+    return folds, tuple(_fit(dev.take(folds != place), goals, count, simulated) for place in range(int(folds.max()) + 1))
 
 
-def _fit_scale(scores: npt.NDArray[np.float64], position: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Return temperature and NIL score of largest likelihood; a mention without its gold among the candidates counts as NIL."""
-    # With inverse temperature and NIL logit as unknowns the negative log-likelihood is convex, so there is one optimum to be found.
-    # Scores are centred to make the two unknowns nearly independent; -inf scores take no part.
-    usable = np.isfinite(scores)
-    centre = float(np.median(scores[:, 0][usable[:, 0]])) if usable[:, 0].any() else 0.0
-    finite = np.where(usable, scores - centre, 0.0)
-    right = np.zeros_like(finite)
-    rows = np.flatnonzero(position >= 0)
-    right[rows, position[rows]] = 1.0
-    none_right = position < 0
-
-    def loss_and_gradient(unknowns: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        inverse, nil_logit = unknowns
-        logits = np.where(usable, inverse * finite, -np.inf)
-        top = np.maximum(logits.max(axis=1), nil_logit)
-        weights, nil_weight = np.exp(logits - top[:, None]), np.exp(nil_logit - top)
-        total = weights.sum(axis=1) + nil_weight
-        gold_logit = inverse * (right * finite).sum(axis=1) + none_right * nil_logit
-        pull = _PRIOR_TEMPERATURE**2 * unknowns / len(scores)
-        loss = np.mean(top + np.log(total) - gold_logit) + pull @ unknowns / 2
-        by_inverse = np.mean(((weights / total[:, None] - right) * finite).sum(axis=1))
-        by_nil = np.mean(nil_weight / total - none_right)
-        return float(loss), np.array([by_inverse, by_nil]) + pull
-
-    limits = [(1 / _HIGHEST_TEMPERATURE, 1 / _LOWEST_TEMPERATURE), (None, None)]
-    found = minimize(loss_and_gradient, np.array([10.0, 0.0]), jac=True, method="L-BFGS-B", bounds=limits, options=_PRECISE)
-    inverse, nil_logit = (float(value) for value in found.x)
-    return 1 / inverse, nil_logit / inverse + centre
+def _prepare(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool) -> _Fit:
+    """Weigh the mentions; where NIL is simulated, add each one without its gold."""
+    scores, position = dev.scores[:, :count], np.where(dev.position < count, dev.position, -1)
+    if not simulated:
+        return _Fit(scores, position, dev.is_nil, np.ones(len(scores)))
+    without = _without_gold(dev, count)
+    weights = np.repeat([1 - goals.nil_share, goals.nil_share], len(scores))
+    is_nil = np.repeat([False, True], len(scores))
+    return _Fit(np.concatenate([scores, without]), np.concatenate([position, np.full(len(scores), -1)]), is_nil, weights)
 
 
-def _fit_threshold(
-    best_probability: npt.NDArray[np.float64], best_is_gold: npt.NDArray[np.bool_], is_nil: npt.NDArray[np.bool_]
-) -> tuple[float, float]:
-    """Return the threshold with the most right answers and their share; of equally good ones, the middle of the widest gap."""
-    order = np.argsort(best_probability, kind="stable")
-    probability = best_probability[order]
-    # Cut i answers NIL for the i least probable mentions and links the others.
-    right = np.concatenate([[0], np.cumsum(is_nil[order])]) + np.concatenate([np.cumsum(best_is_gold[order][::-1])[::-1], [0]])
-    below = np.concatenate([[0.0], probability])
-    above = np.concatenate([probability, [1.0]])
-    possible = (below < above) | (np.arange(len(right)) == 0)
-    best = right == right[possible].max()
-    cut = int(np.argmax(np.where(possible & best, above - below, -1.0)))
-    return float((below[cut] + above[cut]) / 2), float(right[cut] / len(probability))
+def _without_gold(dev: DevScores, count: int) -> npt.NDArray[np.float64]:
+    """Take the gold out of the candidate lists; what stands behind it moves up."""
+    columns = np.arange(dev.scores.shape[1])
+    has_gold = dev.position >= 0
+    # The gold's column goes to the end, all others keep their order.
+    order = np.argsort(columns == dev.position[:, None], axis=1, kind="stable")
+    scores = np.take_along_axis(dev.scores, order, axis=1)
+    scores[has_gold, -1] = -np.inf
+    short = count - scores.shape[1]
+    return np.pad(scores, ((0, 0), (0, max(short, 0))), constant_values=-np.inf)[:, :count]
+
+
+def _fit(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool | None = None) -> Decision:
+    simulated = not dev.is_nil.any() if simulated is None else simulated
+    data = _prepare(dev, goals, count, simulated)
+    temperature = fit_temperature(data.scores, data.position, data.weights)
+    level, lead = level_and_lead(data.scores, temperature)
+    presence = fit_presence(level, lead, data.position >= 0, data.weights)
+    decision = Decision(
+        temperature=temperature,
+        nil_score=presence.nil_score,
+        threshold=0.0,
+        num_candidates=count,
+        num_mentions=len(dev.scores),
+        num_nil=int(dev.is_nil.sum()),
+        simulated_nil=simulated,
+        level_weight=presence.level_weight,
+        lead_weight=presence.lead_weight,
+        nil_share=goals.nil_share if simulated else float(data.is_nil.mean()),
+    )
+    return _choose_thresholds(decision, data, goals)
+
+
+def _choose_thresholds(decision: Decision, data: _Fit, goals: DecisionGoals) -> Decision:
+    likely, nil = decision.probabilities(data.scores)
+    chosen = choose_threshold(nil, data.is_nil, data.weights, goals.nil_precision, right_otherwise=data.position == 0)
+    asked = StatedPrecision(goals.nil_precision, None, None, None, 0, chosen.attainable)
+    decision = replace(decision, nil_threshold=chosen.threshold, nil_precision=asked)
+    if goals.link_precision is None:
+        return replace(decision, link_precision=StatedPrecision(None, None, None, None, 0))
+    linked = decision.links(likely[:, 0], nil)
+    chosen = choose_threshold(likely[linked, 0], data.position[linked] == 0, data.weights[linked], goals.link_precision)
+    # A precision that no threshold reaches is kept by linking nothing: whoever states one relies on it.
+    threshold = 1.0 if chosen.threshold is None else chosen.threshold
+    return replace(
+        decision, threshold=threshold, link_precision=StatedPrecision(goals.link_precision, None, None, None, 0, chosen.attainable)
+    )
+
+
+def _decide(decision: Decision, data: _Fit) -> tuple[npt.NDArray[Any], ...]:
+    """Return what is linked, what is said to be NIL, whose best candidate is right, what is NIL, and weights."""
+    likely, nil = decision.probabilities(data.scores)
+    return decision.links(likely[:, 0], nil), decision.says_nil(nil), data.position == 0, data.is_nil, data.weights

@@ -9,10 +9,16 @@ from pgmel.features import Encoders
 from pgmel.features.loading import BUILT_IN_IMAGE, BUILT_IN_TEXT
 from pgmel.settings import FeatureSettings, settings_from
 
-__all__ = ["ENCODER", "bundled_encoder", "load_encoders", "with_absolute_folders"]
+__all__ = ["ENCODER", "IMAGE_ENCODER", "SUPPLY", "bundled_encoder", "load_encoders", "with_absolute_folders"]
 
 ENCODER: Final = "encoder"
 """Subfolder of a bundle that holds its text encoder, where that was trained along with the model."""
+
+IMAGE_ENCODER: Final = "image-encoder"
+"""Subfolder of a published bundle that holds its image encoder, where it was copied along."""
+
+SUPPLY: Final = "supply:"
+"""Begins the name of an encoder that a published bundle does not hold: whoever uses the bundle has to say where it is."""
 
 _NAMED: Final = ("text_encoder", "image_encoder")
 
@@ -41,10 +47,13 @@ def load_encoders(
         MissingExtraError: If an encoder's package is not installed.
     """
     named = _feature_settings(card, folder)
+    text_name = text_encoder or str(bundled_encoder(card, folder) or named.text_encoder)
+    image_name = image_encoder or str(bundled_encoder(card, folder, IMAGE_ENCODER) or named.image_encoder)
+    _check_supplied(card, folder, {"text": text_name, "image": image_name})
     try:
         encoders = Encoders.load(
-            text_encoder=text_encoder or str(bundled_encoder(card, folder) or named.text_encoder),
-            image_encoder=image_encoder or named.image_encoder,
+            text_encoder=text_name,
+            image_encoder=image_name,
             revision=named.revision,
             pooling=named.pooling,
             max_tokens=named.max_tokens,
@@ -69,17 +78,23 @@ def load_encoders(
     return encoders
 
 
-def bundled_encoder(card: Mapping[str, Any], folder: Path) -> Path | None:
-    """Return the folder of the text encoder that a bundle holds, or None if it names one elsewhere.
+def bundled_encoder(card: Mapping[str, Any], folder: Path, subfolder: str = ENCODER) -> Path | None:
+    """Return the folder of the encoder that a bundle holds, or None if it names one elsewhere.
+
+    Args:
+        card: The bundle's card.
+        folder: The bundle.
+        subfolder: ``ENCODER`` for the text encoder, ``IMAGE_ENCODER`` for the image encoder.
 
     Raises:
         BundleError: If it ought to hold one and does not.
     """
-    if not any(str(name).startswith(f"{ENCODER}/") for name in card.get("files") or ()):
+    if not any(str(name).startswith(f"{subfolder}/") for name in card.get("files") or ()):
         return None
-    if not (folder / ENCODER).is_dir():
-        raise BundleError(f"the bundle {folder} lacks its text encoder, the folder {ENCODER}; copy or build it again")
-    return folder / ENCODER
+    if not (folder / subfolder).is_dir():
+        kind = "text" if subfolder == ENCODER else "image"
+        raise BundleError(f"the bundle {folder} lacks its {kind} encoder, the folder {subfolder}; copy or build it again")
+    return folder / subfolder
 
 
 def with_absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +106,20 @@ def with_absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(name, str) and not built_in and Path(name).expanduser().is_dir():
             features[key] = str(Path(name).expanduser().absolute())
     return {**settings, "features": features}
+
+
+def _check_supplied(card: Mapping[str, Any], folder: Path, names: Mapping[str, str]) -> None:
+    """Refuse names of encoders that a published bundle left to its user, and say which they are."""
+    for kind, name in names.items():
+        if name.startswith(SUPPLY):
+            described = card["encoders"].get(kind) if isinstance(card["encoders"], Mapping) else None
+            about = described if isinstance(described, Mapping) else {}
+            identity = about.get("identity") or {}
+            raise EncoderError(
+                f"the bundle {folder} was published without its {kind} encoder {name.removeprefix(SUPPLY)!r} (vectors of "
+                f"{about.get('dim')}, fingerprint {identity.get('fingerprint')}). Get that model, and say where it is with "
+                f"{kind}_encoder (--{kind}-encoder FOLDER)"
+            )
 
 
 def _feature_settings(card: Mapping[str, Any], folder: Path) -> FeatureSettings:

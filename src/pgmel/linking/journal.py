@@ -1,11 +1,10 @@
-"""Where a job over a file stands, so that it goes on after an interruption without losing or doubling a line.
+"""Where a job over a file stands, so that it goes on after an interruption without losing or doubling a row.
 
-Beside ``links.jsonl`` lie, while the job is unfinished, ``links.jsonl.part`` and ``links.bad.jsonl.part`` with what is done, and
-``links.jsonl.journal``. The journal is written after the other two have reached the disk and says how many of their bytes count; what was
-written later is cut off when the job goes on.
+Beside ``links.csv`` lie, while the job is unfinished, ``links.csv.part`` and ``links.bad.jsonl.part`` with what is done, and
+``links.csv.journal``. The journal is written after the other two have reached the disk and says how many rows of the input are done and
+how many bytes of the two count; what was written later is cut off when the job goes on.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Final, final
 
@@ -14,17 +13,16 @@ import msgspec
 from pgmel.errors import DataError
 from pgmel.files import read_json, write_json
 
-__all__ = ["Counts", "JobFiles", "JobState", "SourceFacts", "read_journal", "survey_source", "write_journal"]
+__all__ = ["Counts", "JobFiles", "JobState", "read_journal", "write_journal"]
 
-JOURNAL_VERSION: Final = 1
-_READ_AT_ONCE: Final = 1 << 20
+JOURNAL_VERSION: Final = 2
 
 
 @final
 class Counts(msgspec.Struct, frozen=True):
-    """What became of the lines so far; ``lines`` counts blank ones too."""
+    """What became of the rows so far; blank ones are not counted."""
 
-    lines: int = 0
+    rows: int = 0
     linked: int = 0
     nil: int = 0
     bad: int = 0
@@ -32,7 +30,7 @@ class Counts(msgspec.Struct, frozen=True):
     pictures_broken: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Add the counts of further lines."""
+        """Add the counts of further rows."""
         return Counts(*(mine + its for mine, its in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)))
 
 
@@ -42,7 +40,6 @@ class JobState(msgspec.Struct, frozen=True):
 
     identity: str
     version: int = JOURNAL_VERSION
-    source_bytes: int = 0
     output_bytes: int = 0
     bad_bytes: int = 0
     counts: Counts = Counts()
@@ -57,7 +54,7 @@ class JobFiles(msgspec.Struct, frozen=True):
 
     @property
     def bad(self) -> Path:
-        """Lines that could not be used."""
+        """Rows that could not be used."""
         return self.output.with_name(f"{self.output.stem}.bad.jsonl")
 
     @property
@@ -67,7 +64,7 @@ class JobFiles(msgspec.Struct, frozen=True):
 
     @property
     def bad_part(self) -> Path:
-        """The bad lines while the job is unfinished."""
+        """The bad rows while the job is unfinished."""
         return self.bad.with_name(f"{self.bad.name}.part")
 
     @property
@@ -78,40 +75,6 @@ class JobFiles(msgspec.Struct, frozen=True):
     def all(self) -> tuple[Path, ...]:
         """Return every file that the job may write."""
         return self.output, self.bad, self.output_part, self.bad_part, self.journal
-
-
-@final
-class SourceFacts(msgspec.Struct, frozen=True):
-    """An input file's size in bytes, its lines, and the digest of its content."""
-
-    size: int
-    lines: int
-    digest: str
-
-
-def survey_source(path: Path) -> SourceFacts:
-    """Read an input file once, to know it again and to know how much there is to do.
-
-    Raises:
-        DataError: If it is missing, no regular file, or unreadable.
-    """
-    if not path.exists():
-        raise DataError("the file does not exist", path)
-    if not path.is_file():
-        raise DataError("this is no regular file, and only such a one can be continued after an interruption", path)
-    digest = hashlib.blake2b(digest_size=16)
-    size = lines = 0
-    last = b"\n"
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_READ_AT_ONCE):
-                digest.update(block)
-                size += len(block)
-                lines += block.count(b"\n")
-                last = block[-1:]
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", path) from None
-    return SourceFacts(size, lines + (last != b"\n"), digest.hexdigest())
 
 
 def read_journal(path: Path) -> JobState | None:

@@ -1,4 +1,4 @@
-"""Change the knowledge base and index of a bundle: a copy is changed, and takes the bundle's place when all of it is written.
+"""Change the knowledge base and indexes of a bundle: a copy is changed, and takes the bundle's place when all of it is written.
 
 What does not change (model, encoder) is linked, not copied, where the disk can do so. An open linker goes on with the old bundle.
 """
@@ -15,7 +15,7 @@ from pgmel.errors import BundleError
 from pgmel.files import atomic_folder, encode_json
 from pgmel.index import EntityIndex
 from pgmel.kb import KnowledgeBase
-from pgmel.linking.bundle import CARD, INDEX, KB_FILE, bundle_identity, describe_file, read_card
+from pgmel.linking.bundle import CARD, INDEX, KB_FILE, NAMES, bundle_identity, describe_file, load_names, read_card
 
 __all__ = ["PICTURES", "revise_bundle"]
 
@@ -25,14 +25,14 @@ PICTURES: Final = "pictures"
 
 @contextmanager
 def revise_bundle(folder: Path) -> Iterator[Path]:
-    """Give a copy of a bundle without its index; the block changes the KB in it and saves the new index, and the copy takes over.
+    """Give a copy of a bundle without its index; the block changes the KB in it and saves the new indexes, and the copy takes over.
 
     Args:
         folder: The bundle. New pictures are to be written into its folder ``PICTURES``, not into the copy's.
 
     Raises:
         BundleError: If the bundle is missing or damaged, cannot be written, or was changed by somebody else in the meantime.
-        IndexFileError: If the index does not fit the KB.
+        IndexFileError: If an index does not fit the KB.
     """
     card = read_card(folder)
     identity = bundle_identity(folder)
@@ -42,15 +42,19 @@ def revise_bundle(folder: Path) -> Iterator[Path]:
             (part / KB_FILE).parent.mkdir(exist_ok=True)
             shutil.copyfile(folder / KB_FILE, part / KB_FILE)
             yield part
-            index = EntityIndex.load(part / INDEX)
+            index, names = EntityIndex.load(part / INDEX), load_names(card, part)
             with KnowledgeBase.open(part / KB_FILE) as kb:
                 index.check_fits(kb.num_rows, None, kb.fingerprint)
+                if names is not None:
+                    names.check_fits(kb.fingerprint)
                 about_kb = {"entities": len(kb), "fingerprint": kb.fingerprint}
-            changed = [KB_FILE, *(f"{INDEX}/{file.name}" for file in sorted((part / INDEX).iterdir()))]
-            kept = {name: about for name, about in card["files"].items() if name != KB_FILE and not name.startswith(f"{INDEX}/")}
+            indexes = (INDEX,) if names is None else (INDEX, NAMES)
+            changed = [KB_FILE, *(f"{kind}/{file.name}" for kind in indexes for file in sorted((part / kind).iterdir()))]
+            kept = {name: about for name, about in card["files"].items() if name.split("/")[0] not in (KB_FILE.split("/")[0], *indexes)}
             files = kept | {name: describe_file(part / name) for name in changed}
             now = datetime.now(UTC).isoformat(timespec="seconds")
             new = {**card, "changed": now, "kb": about_kb, "index": index.describe(), "files": dict(sorted(files.items()))}
+            new |= {} if names is None else {"names": names.describe()}
             if bundle_identity(folder) != identity:
                 raise BundleError(f"the bundle {folder} was changed by somebody else in the meantime; run the command again")
             if (folder / PICTURES).is_dir():

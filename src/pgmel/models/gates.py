@@ -10,7 +10,7 @@ from pgmel.features import Features
 from pgmel.models.embedder import Embedder
 from pgmel.models.fusion import GatedMultimodalUnit
 
-__all__ = ["GateSummary", "summarise_gates"]
+__all__ = ["GateSummary", "mean_gates", "summarise_gates"]
 
 _CHUNK = 8192
 
@@ -66,3 +66,25 @@ def summarise_gates(embedder: Embedder, features: Features, side: Literal["menti
         means.append(parts.cpu().numpy())
     whole, text, image = np.concatenate(means).T
     return GateSummary(whole, text, image, text_only, image_only, split, dim - split)
+
+
+def mean_gates(embedder: Embedder, features: Features, side: Literal["mention", "entity"]) -> Float32[np.ndarray, "rows"] | None:
+    """Return each row's gate, averaged over dimensions: 1 is text alone, 0 the picture alone; NaN for a row that has neither.
+
+    Args:
+        embedder: The model.
+        features: Rows of that side, few enough to be projected at once.
+        side: Whose tower: ``"mention"`` or ``"entity"``.
+
+    Returns:
+        None where the model does not fuse two modalities by the gated unit.
+    """
+    discriminator = embedder.discriminator.eval()
+    unit = (discriminator.mention if side == "mention" else discriminator.entity).fusion
+    if not isinstance(unit, GatedMultimodalUnit) or unit.text is None or unit.image is None:
+        return None
+    inputs = embedder.projection(features).to(embedder.device)
+    with torch.inference_mode():
+        gates = unit.gate(inputs).float().mean(dim=1).cpu().numpy()
+    empty = ~(inputs.has_text | inputs.has_image).cpu().numpy()
+    return np.where(empty, np.float32(np.nan), gates)

@@ -65,6 +65,18 @@ class ImageProjection:
         joined = np.concatenate([block(features, rows) for block in self.blocks], axis=1)
         return joined if len(self.blocks) == 1 else np.asarray(joined @ self.rotation)
 
+    def contributions(self, features: Features, rows: slice) -> dict[str, Float32[np.ndarray, "rows dim_image"]]:
+        """Return what each picture channel adds to the projection: channel name to a matrix; the matrices add up to the whole."""
+        whole = np.eye(self.dim, dtype=np.float32) if len(self.blocks) == 1 else self.rotation
+        parts: dict[str, np.ndarray] = {}
+        start = 0
+        for block in self.blocks:
+            part = block(features, rows)
+            added = part @ whole[start : start + part.shape[1]]
+            parts[block.channel] = parts[block.channel] + added if block.channel in parts else added
+            start += part.shape[1]
+        return parts
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return what has to be stored, as tensors."""
         arrays: dict[str, np.ndarray] = {"rotation": self.rotation}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -14,11 +14,18 @@ from pgmel.features import NUM_PARTS, Features
 from pgmel.models.batch import Modalities
 from pgmel.models.image_projection import ImageProjection, fit_image_projection, principal_axes
 
-__all__ = ["Projection", "fit_projection"]
+__all__ = ["IMAGE_CHANNELS", "Contributions", "Projection", "fit_projection"]
 
 TEXT_CHANNELS = ("name", "context", "lexical", "years")
 IMAGE_CHANNELS = ("image", "image_parts", "image_layout")
 CHUNK = 16_384
+
+
+class Contributions(NamedTuple):
+    """What each channel adds to the text input and to the image input: channel name to (rows, dim_text), and to (rows, dim_image)."""
+
+    text: Mapping[str, Float32[np.ndarray, "rows dim_text"]]
+    image: Mapping[str, Float32[np.ndarray, "rows dim_image"]]
 
 
 @final
@@ -70,6 +77,20 @@ class Projection:
                 has_image[part] = features.present[self.image.blocks[0].channel][part]
                 image[part] = self.image(features, part) * has_image[part, None]
         return Modalities.from_numpy(text, image, has_text, has_image)
+
+    def contributions(self, features: Features) -> Contributions:
+        """Return what each channel adds to the inputs; their sum over a row's channels is what calling this object gives.
+
+        Args:
+            features: Rows that are few: a matrix comes out for every channel.
+        """
+        whole = slice(0, len(features))
+        text = {name: np.asarray(_rows(features.channels[name], whole) @ matrix) for name, matrix in self.text_maps.items()}
+        image: dict[str, np.ndarray] = {}
+        if self.dim_image:
+            has_image = features.present[self.image.blocks[0].channel]
+            image = {name: part * has_image[:, None] for name, part in self.image.contributions(features, whole).items()}
+        return Contributions(text, image)
 
     def reads(self, features: Features) -> Bool[np.ndarray, "rows"]:
         """Return True for rows that have at least one channel that is projected."""

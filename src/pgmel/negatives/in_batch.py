@@ -2,8 +2,8 @@
 
 import torch
 
+from pgmel.negatives.lists import pick_listed
 from pgmel.negatives.sampler import Batch, Negatives
-from pgmel.objectives import draw_distinct
 
 __all__ = ["draw_in_batch"]
 
@@ -16,7 +16,4 @@ def draw_in_batch(batch: Batch, num: int, temperature: float, rng: torch.Generat
     gold = batch.gold_rows
     group = batch.groups[gold]
     usable = group.unsqueeze(0) != group.unsqueeze(1)
-    logits = torch.zeros(usable.shape, device=gold.device).masked_fill(~usable, float("-inf"))
-    columns = draw_distinct(logits, num, rng)
-    mask = usable.gather(1, columns)
-    return Negatives(torch.where(mask, gold[columns], torch.zeros_like(columns)), mask)
+    return pick_listed(gold.expand(usable.shape), usable, num, rng)

@@ -2,6 +2,7 @@
 
 import torch
 
+from pgmel.negatives.lists import take_columns
 from pgmel.negatives.sampler import Batch, Negatives
 from pgmel.negatives.uniform import draw_uniform
 from pgmel.objectives import draw_independent, drawable
@@ -38,5 +39,5 @@ def draw_kbgan(batch: Batch, num: int, temperature: float, rng: torch.Generator)
     offered = offer_kbgan(batch, num, rng)
     logits = batch.residual_logits(offered.rows, offered.mask).detach()
     chosen = draw_independent(drawable(logits.reshape(-1, KBGAN_CANDIDATES)), 1, rng)
-    rows, mask = (part.reshape(-1, KBGAN_CANDIDATES).gather(1, chosen).view(-1, num) for part in offered)
-    return Negatives(torch.where(mask, rows, torch.zeros_like(rows)), mask)
+    drawn = take_columns(offered.rows.reshape(-1, KBGAN_CANDIDATES), offered.mask.reshape(-1, KBGAN_CANDIDATES), chosen)
+    return Negatives(drawn.rows.view(-1, num), drawn.mask.view(-1, num))

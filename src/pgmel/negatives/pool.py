@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pgmel.negatives.lists import pick_listed, take_columns
 from pgmel.negatives.sampler import Batch, Negatives
 from pgmel.objectives import draw_distinct
 
@@ -12,7 +13,7 @@ __all__ = ["draw_generator", "draw_hardest", "draw_pool_uniform", "draw_softmax"
 
 def draw_pool_uniform(batch: Batch, num: int, temperature: float, rng: torch.Generator) -> Negatives:  # noqa: ARG001
     """Draw distinct candidates of the pool, all equally likely."""
-    return take_from_pool(batch, draw_distinct(_masked(batch, torch.zeros(batch.pool_mask.shape, device=batch.pool_rows.device)), num, rng))
+    return pick_listed(batch.pool_rows, batch.pool_mask, num, rng)
 
 
 def draw_hardest(batch: Batch, num: int, temperature: float, rng: torch.Generator) -> Negatives:  # noqa: ARG001
@@ -46,6 +47,4 @@ def _masked(batch: Batch, scores: Float[Tensor, "batch candidates"]) -> Float[Te
 
 def take_from_pool(batch: Batch, columns: Int[Tensor, "batch num"]) -> Negatives:
     """Look columns of the pool up."""
-    mask = batch.pool_mask.gather(1, columns)
-    rows = batch.pool_rows.gather(1, columns)
-    return Negatives(torch.where(mask, rows, torch.zeros_like(rows)), mask)
+    return take_columns(batch.pool_rows, batch.pool_mask, columns)

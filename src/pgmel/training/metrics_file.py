@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pgmel.errors import DataError
+from pgmel.files import read_data
 
 __all__ = ["MetricsFile", "read_metrics"]
 
@@ -32,12 +33,7 @@ def read_metrics(file: Path) -> MetricsFile:
     Raises:
         DataError: If the file is missing, cannot be read, or does not begin with the names of its columns.
     """
-    try:
-        text = file.read_bytes().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        raise DataError("the file does not exist", file) from None
-    except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})", file) from None
+    text = read_data(file).decode("utf-8", errors="replace")
     lines = text.split("\n")
     columns = [name.strip() for name in _cells(lines[0]) or []]
     if "step" not in columns:

@@ -54,6 +54,7 @@ class Trainer:
         world: This process among others.
         show_progress: Whether to show a bar.
         tuner: Lets the text encoder learn too; None leaves it frozen.
+        dev: What the bar calls the mentions that ``evaluate`` scores on.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Trainer:
         world: World | None = None,
         show_progress: bool = True,
         tuner: EncoderTuner | None = None,
+        dev: str = "dev",
     ) -> None:
         self.world = world or World()
         self.tuner = tuner
@@ -78,6 +80,7 @@ class Trainer:
         self.schedule = schedule
         self.plan = plan
         self.evaluate = evaluate
+        self.dev = dev
         self.folder = folder
         self.show_progress = show_progress and self.world.leads
         self.start = {name: parameter.detach().clone() for name, parameter in discriminator.named_parameters()}
@@ -179,7 +182,7 @@ class Trainer:
         self.first_step_at = self.first_step_at or time.monotonic()
         self._note("seconds", time.monotonic() - began)
         bar.advance()
-        bar.describe(f"{stand.phase.replace('_', ' ')} epoch {stand.epoch + 1}, dev H@1 {self.best.h_at_1:.3f}")
+        bar.describe(f"{stand.phase.replace('_', ' ')} epoch {stand.epoch + 1}, {self.dev} H@1 {self.best.h_at_1:.3f}")
         row: dict[str, object] = {"phase": stand.phase, "epoch": stand.epoch}
         if stand.last and stand.phase != "pretrain_generator" and self._evaluates_after(stand.epoch):
             stopped = self._evaluate_epoch(row) and stand.phase == "adversarial"

@@ -1,12 +1,12 @@
 """Put a trained model to work on another knowledge base."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from pgmel.index import EntityIndex
-from pgmel.linking import bundled_encoder, load_encoders, read_card, write_bundle
+from pgmel.linking import bundled_encoder, load_encoders, load_reranker, read_card, write_bundle
 from pgmel.models import Embedder
 from pgmel.workflows.evaluate import settings_of
 from pgmel.workflows.kb import find_kb, index_kb, is_kb
@@ -14,6 +14,9 @@ from pgmel.workflows.material import open_dataset
 from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["build_bundle"]
+
+_DECISION_NOTE: Final = "fitted on the data that the model was trained on, not on this knowledge base"
+_UNTRAINED_NOTE: Final = "none: the model is untrained, and no annotated mentions were there to fit one on"
 
 
 def build_bundle(
@@ -28,6 +31,7 @@ def build_bundle(
     text_encoder: str | None = None,
     image_encoder: str | None = None,
     show_progress: bool = True,
+    trained: bool = True,
 ) -> dict[str, Any]:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle.
 
@@ -42,6 +46,7 @@ def build_bundle(
         text_encoder: Where the text encoder is now, if not where the bundle's card says.
         image_encoder: Where the image encoder is now, if not where the bundle's card says.
         show_progress: Whether to show bars.
+        trained: Whether the model was trained; the card of the new bundle says so.
 
     Returns:
         Number of entities, kind of index, and what became of the pictures.
@@ -61,20 +66,22 @@ def build_bundle(
         "scores": {},
         "encoders": encoders.describe(),
         "decision": card["decision"],
-        "decision_note": "fitted on the data that the model was trained on, not on this knowledge base",
+        "reranker": card.get("reranker"),
+        "decision_note": _DECISION_NOTE if trained else _UNTRAINED_NOTE,
     }
-    encoder = bundled_encoder(card, model)
+    origin = {"trained_on": card["data"]} if trained else {}
+    encoder, reranker = bundled_encoder(card, model), load_reranker(card, model)
     if is_kb(kb):
         with (
             find_kb(kb).open() as store,
             index_kb(store, encoders, embedder, *build, out.absolute().parent, show_progress) as (index, report),
         ):
-            data = {"name": kb.name, "layout": "kb", "entities": len(store), "trained_on": card["data"]}
-            write_bundle(out, store, embedder, index, new | {"data": data}, encoder=encoder)
+            data = {"name": kb.name, "layout": "kb", "entities": len(store)} | origin
+            write_bundle(out, store, embedder, index, new | {"data": data}, show_progress=show_progress, encoder=encoder, reranker=reranker)
             return {"entities": len(store), "kind": index.kind, "pictures": report.as_dict()["pictures"]}
     dataset = open_dataset(kb, layout, on_error)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     index = EntityIndex.build(embedder.embed_entities(entities), *build)
-    data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities), "trained_on": card["data"]}
-    write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder)
+    data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities)} | origin
+    write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder, reranker=reranker)
     return {"entities": len(dataset.entities), "kind": index.kind, "pictures": entities.report.as_dict()["pictures"]}

@@ -1,18 +1,21 @@
 """Measure a bundle's model on a data set."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pgmel.errors import BundleError, SettingError
 from pgmel.evaluation import EvaluationResult
-from pgmel.linking import Decision, load_encoders, read_card
+from pgmel.linking import Decision, load_encoders, load_reranker, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
-from pgmel.workflows.material import limit_mentions, load_material, open_dataset
-from pgmel.workflows.measuring import embed, measure_split
+from pgmel.workflows.deciding import judge_removed
+from pgmel.workflows.material import Material, limit_mentions, load_material, open_dataset
+from pgmel.workflows.measuring import add_second_stage, compare_stages, embed, make_ranker, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
-__all__ = ["decision_of", "evaluate_bundle", "settings_of"]
+__all__ = ["decision_of", "evaluate_bundle", "is_fitted_on", "settings_of"]
 
 
 def settings_of(card: dict[str, object], bundle: Path) -> Settings:
@@ -41,9 +44,10 @@ def evaluate_bundle(
     device: str = "auto",
     text_encoder: str | None = None,
     image_encoder: str | None = None,
+    remove_gold: float | None = None,
     show_progress: bool = True,
 ) -> EvaluationResult:
-    """Rank the mentions of a split against the data set's own KB with a bundle's model.
+    """Rank the mentions of a split against the data set's own KB with a bundle's model, and with its second stage.
 
     Args:
         bundle: Folder that training wrote.
@@ -55,6 +59,7 @@ def evaluate_bundle(
         device: Where encoders and model run.
         text_encoder: Where the text encoder is now, if not where the bundle's card says.
         image_encoder: Where the image encoder is now, if not where the bundle's card says.
+        remove_gold: Measure the decision between link and NIL too, with this share of the gold entities removed from the KB.
         show_progress: Whether to show bars.
     """
     card = read_card(bundle)
@@ -66,7 +71,33 @@ def evaluate_bundle(
     material = load_material(dataset, encoders, [split], show_progress)
     embedder = Embedder.load(bundle / "model", str(place))
     decision = decision_of(card, bundle)
-    return measure_split(embed(embedder, material, split), material, split, settings, "trained", protocol, decision).result
+    vectors = embed(embedder, material, split)
+    single = None
+    if (reranker := load_reranker(card, bundle)) is not None:
+        single = measure_split(vectors, material, split, settings, "trained", protocol)
+        vectors = add_second_stage(vectors, reranker, material, split)
+    last = measure_split(vectors, material, split, settings, "re-ranked" if reranker else "trained", protocol, decision)
+    result = last.result
+    if single is not None:
+        result = replace(result, single_vector=single.result, second_stage=compare_stages(single, last, material, split, settings))
+    if remove_gold is None:
+        return result
+    if decision is None:
+        raise BundleError(f"the bundle {bundle} was not calibrated, so that it never answers NIL; train it with this version of pgmel")
+    part, seen = material.splits[split], is_fitted_on(card, material, split, settings)
+    found = judge_removed(make_ranker(vectors, part), len(material.entities), part, decision, seen, settings, remove_gold)
+    return replace(result, removed_gold=found.result)
+
+
+def is_fitted_on(card: Mapping[str, Any], material: Material, split: str, settings: Settings) -> bool:
+    """Return whether the bundle's decision was fitted on these mentions, as far as counts tell: the same split of data as large."""
+    again = card.get("calibrated")
+    about = again.get("data") if isinstance(again, Mapping) else card["data"]
+    about = about if isinstance(about, Mapping) else {}
+    mentions = about.get("mentions")
+    if split != about.get("split", settings.data.dev_split) or not isinstance(mentions, Mapping):
+        return False
+    return bool((about.get("entities"), mentions.get(split)) == (len(material.dataset.entities), len(material.dataset.splits[split])))
 
 
 def decision_of(card: dict[str, Any], bundle: Path) -> Decision | None:

@@ -1,6 +1,6 @@
 """Measure a model on a split: ranks, figures, slices, and the NIL decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,8 +10,10 @@ from pgmel.errors import DataError
 from pgmel.evaluation import (
     EvaluationResult,
     NilMetrics,
+    PairedComparison,
     Ranks,
     candidate_recall,
+    compare_paired,
     measure,
     measure_nil,
     measure_slices,
@@ -19,19 +21,39 @@ from pgmel.evaluation import (
     rank_against_kb,
     slice_masks,
 )
-from pgmel.linking import Decision, fit_decision, package_versions
+from pgmel.linking import Decision, DecisionGoals, DevScores, fit_decision, package_versions
+from pgmel.linking.reranking import Reranker
 from pgmel.models import Embedder
 from pgmel.settings import EvaluationSettings, Settings
+from pgmel.workflows.deciding import Ranker, sentences_of
 from pgmel.workflows.material import Material, Split
+from pgmel.workflows.second_stage import SecondStage
 
-__all__ = ["Measurement", "Vectors", "describe_data", "embed", "find_top", "fit_nil", "measure_split"]
+__all__ = [
+    "Measurement",
+    "Vectors",
+    "add_second_stage",
+    "compare_stages",
+    "describe_data",
+    "embed",
+    "find_top",
+    "fit_nil",
+    "make_ranker",
+    "measure_split",
+    "rank_in_kb",
+]
 
 
 class Vectors(NamedTuple):
-    """Vectors of a split's mentions and of the KB under one model."""
+    """Vectors of a split's mentions and of the KB under one model, and the second stage, where there is one."""
 
     mentions: Float32[np.ndarray, "mentions dim"]
     entities: Float32[np.ndarray, "entities dim"]
+    second: SecondStage | None = None
+
+    def take(self, chosen: Int64[np.ndarray, "chosen"]) -> "Vectors":
+        """Return the same for some of the mentions, given by their places."""
+        return self._replace(mentions=self.mentions[chosen], second=self.second.take(chosen) if self.second else None)
 
 
 class Measurement(NamedTuple):
@@ -47,6 +69,28 @@ class Measurement(NamedTuple):
 def embed(embedder: Embedder, material: Material, split: str) -> Vectors:
     """Embed a split and the KB."""
     return Vectors(embedder.embed_mentions(material.splits[split].features), embedder.embed_entities(material.entities))
+
+
+def add_second_stage(vectors: Vectors, reranker: Reranker | None, material: Material, split: str) -> Vectors:
+    """Return the vectors with a second stage behind them; as they are where there is no re-ranker."""
+    if reranker is None:
+        return vectors
+    return vectors._replace(second=SecondStage.bind(reranker, material.splits[split].mentions, material.dataset.entities))
+
+
+def rank_in_kb(vectors: Vectors, gold: Int64[np.ndarray, "mentions"]) -> Ranks:
+    """Rank the gold entity of each mention against the whole KB, by the last stage that there is."""
+    if vectors.second is None:
+        return rank_against_kb(vectors.mentions, vectors.entities, gold)
+    ranks = rank_against_kb(vectors.mentions, vectors.entities, gold, top_k=vectors.second.depth)
+    return ranks if ranks.top is None else vectors.second.rerank(ranks, ranks.top.scores, ranks.top.rows, gold)
+
+
+def compare_stages(single: "Measurement", second: "Measurement", material: Material, split: str, settings: Settings) -> PairedComparison:
+    """Compare hits at 1 before and after the second stage, mention by mention; whole sentences are resampled and flipped."""
+    groups = sentences_of(material.splits[split], single.rows)
+    hits = (single.ranks.realistic <= 1, second.ranks.realistic <= 1)
+    return compare_paired(*hits, np.random.default_rng(settings.seed), groups, confidence=settings.evaluation.confidence)
 
 
 def measure_split(
@@ -77,10 +121,12 @@ def measure_split(
             excluded["no candidate list"] = num_empty
         gold = split.gold_rows[chosen]
         ranks = rank_against_candidates(vectors.mentions[chosen], vectors.entities, gold, lists)
+        if vectors.second is not None:
+            ranks = _rerank_lists(vectors.take(chosen), ranks, gold, lists)
         recall = candidate_recall(gold, lists)
     else:
         gold = split.gold_rows[chosen]
-        ranks = rank_against_kb(vectors.mentions[chosen], vectors.entities, gold)
+        ranks = rank_in_kb(vectors.take(chosen), gold)
     mentions = [split.mentions[row] for row in chosen]
     groups = [mention.context or mention.id for mention in mentions]
     train = material.dataset.splits.get(settings.data.train_split, ())
@@ -123,41 +169,70 @@ def describe_data(material: Material, split: str | None = None) -> dict[str, Any
     return about | ({"split": split} if split else {})
 
 
-def find_top(vectors: Vectors, count: int) -> tuple[Float32[np.ndarray, "mentions top"], Int64[np.ndarray, "mentions top"]]:
-    """Return scores and KB rows of every mention's best entities, best first."""
+def find_top(
+    vectors: Vectors, count: int, kept: Bool[np.ndarray, "entities"] | None = None
+) -> tuple[Float32[np.ndarray, "mentions top"], Int64[np.ndarray, "mentions top"]]:
+    """Return scores and KB rows of every mention's best entities, best first, by the last stage that there is.
+
+    Args:
+        vectors: Of mentions and entities.
+        count: How many.
+        kept: Which entities are in the KB; by default all.
+    """
+    entities = vectors.entities if kept is None else vectors.entities[kept]
+    searched = max(count, vectors.second.depth) if vectors.second else count
     # Any row serves as gold: only the top list is wanted, and NIL mentions have no gold.
-    top = rank_against_kb(vectors.mentions, vectors.entities, np.zeros(len(vectors.mentions), np.int64), top_k=count).top
+    top = rank_against_kb(vectors.mentions, entities, np.zeros(len(vectors.mentions), np.int64), top_k=searched).top
     if top is None:
         raise DataError("no candidates were asked for")
-    return top.scores, top.rows
+    scores, rows = top.scores, top.rows
+    if kept is not None:
+        rows = np.where(rows >= 0, np.flatnonzero(kept)[rows], -1)
+    if vectors.second is not None:
+        scores, rows = vectors.second.reorder(scores, rows)
+    return scores[:, :count], rows[:, :count]
 
 
-def fit_nil(vectors: Vectors, split: Split, top_k: int, seed: int) -> Decision:
+def make_ranker(vectors: Vectors, split: Split) -> Ranker:
+    """Return what ranks the annotated mentions of a split against a part of the KB."""
+    annotated = vectors.take(np.flatnonzero(split.rankable | split.is_nil))
+
+    def rank(
+        kept: Bool[np.ndarray, "entities"], count: int
+    ) -> tuple[Float32[np.ndarray, "annotated top"], Int64[np.ndarray, "annotated top"]]:
+        return find_top(annotated, count, kept)
+
+    return rank
+
+
+def fit_nil(vectors: Vectors, split: Split, top_k: int, seed: int, goals: DecisionGoals | None = None) -> Decision:
     """Fit probabilities and the NIL threshold on dev."""
-    annotated = split.rankable | split.is_nil
-    scores, rows = find_top(Vectors(vectors.mentions[annotated], vectors.entities), top_k)
+    annotated = np.flatnonzero(split.rankable | split.is_nil)
+    # One candidate more than linking runs over: a list that loses its gold, to simulate NIL, keeps its length.
+    scores, rows = find_top(vectors.take(annotated), top_k + 1)
     hit = rows == split.gold_rows[annotated, None]
     position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
-    return fit_decision(scores, position, split.is_nil[annotated], np.random.default_rng(seed))
+    dev = DevScores(scores, position, split.is_nil[annotated])
+    return fit_decision(dev, np.random.default_rng(seed), sentences_of(split, annotated), goals, min(top_k, scores.shape[1]))
 
 
 def _measure_nil(
     vectors: Vectors, split: Split, decision: Decision, settings: EvaluationSettings, rng: np.random.Generator
 ) -> NilMetrics | None:
-    annotated = split.rankable | split.is_nil
+    annotated = np.flatnonzero(split.rankable | split.is_nil)
     if not split.is_nil.any():
         return None
-    scores, rows = find_top(Vectors(vectors.mentions[annotated], vectors.entities), decision.num_candidates)
-    best = decision.probabilities(scores)[0][:, 0]
+    scores, rows = find_top(vectors.take(annotated), decision.num_candidates)
+    likely, nil = decision.probabilities(scores)
     return measure_nil(
         split.is_nil[annotated],
-        ~decision.links(best),
+        ~decision.links(likely[:, 0], nil),
         rows[:, 0] == split.gold_rows[annotated],
         settings.bootstrap,
         settings.confidence,
         rng,
-        groups=[split.mentions[row].context or split.mentions[row].id for row in np.flatnonzero(annotated)],
-        threshold=decision.threshold,
+        groups=sentences_of(split, annotated),
+        threshold=decision.nil_threshold,
     )
 
 
@@ -175,3 +250,20 @@ def _candidate_rows(
             fix="Use --protocol kb, or add the published lists (search_top100.json, cands)",
         )
     return np.array(listed, np.int64), [np.array(lists[row], np.int64) for row in listed]
+
+
+def _rerank_lists(
+    vectors: Vectors, ranks: Ranks, gold: Int64[np.ndarray, "mentions"], lists: Sequence[Int64[np.ndarray, "candidates"]]
+) -> Ranks:
+    """Rank the best of each candidate list, with the gold entity, again."""
+    if vectors.second is None:
+        return ranks
+    depth = vectors.second.depth
+    rows = np.full((len(gold), depth), -1, np.int64)
+    scores = np.full((len(gold), depth), -np.inf, np.float32)
+    for place, listed in enumerate(lists):
+        known = np.unique(np.append(listed[listed >= 0], gold[place]))
+        dense = vectors.entities[known] @ vectors.mentions[place]
+        best = np.argsort(-dense, kind="stable")[:depth]
+        rows[place, : len(best)], scores[place, : len(best)] = known[best], dense[best]
+    return vectors.second.rerank(ranks, scores, rows, gold)

@@ -71,7 +71,7 @@ def prepare(material: Material, settings: Settings, device: str, show_progress: 
         material.dataset.entities,
         train.gold_rows[train.rankable],
         groups,
-        {settings.negatives.sampler, settings.training.pretrain_sampler},
+        {settings.negatives.sampler, settings.pretrain_sampler},
         settings.negatives.neighbours,
         (settings.features.cache_dir or default_cache_dir()) / "neighbours",
         show_progress,

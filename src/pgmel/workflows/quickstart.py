@@ -13,7 +13,7 @@ from pgmel.settings import Settings, settings_from
 from pgmel.training import read_metrics
 from pgmel.version import __version__
 from pgmel.workflows.measuring import Measurement
-from pgmel.workflows.report import TrainedModel, collect_report
+from pgmel.workflows.report import TrainedModel, collect_report, compare_hits
 from pgmel.workflows.train import TrainingRun, train
 
 __all__ = ["QUICKSTART", "Quickstart", "quickstart_settings", "run_quickstart"]
@@ -21,7 +21,7 @@ __all__ = ["QUICKSTART", "Quickstart", "quickstart_settings", "run_quickstart"]
 QUICKSTART: Final[dict[str, Any]] = {
     "features": {"image_encoder": "descriptor", "max_tokens": 64},
     "model": {"dim": 384, "text_input": 512, "image_input": 128, "hidden": 0},
-    "negatives": {"num": 4},
+    "negatives": {"sampler": "generator", "num": 4},
     "generator": {"prior": "retrieval"},
     "training": {
         "objective": "triplet",
@@ -43,6 +43,9 @@ MODALITIES: Final = {
 }
 """Name to changed settings of the group ``features``."""
 
+FUSED: Final = "fused"
+"""The model that the report is about and that links; the others stand beside it, and get no second stage."""
+
 
 NUM_ERRORS: Final = 40
 """Most wrong links on the page."""
@@ -54,7 +57,7 @@ class Quickstart(NamedTuple):
     Attributes:
         run: The training of the fused model.
         modalities: Name to figures before and after training, each trained on that modality alone.
-        comparison: Trained against zero-shot, fused, mention by mention.
+        comparison: Trained (single vector) against zero-shot, fused, mention by mention.
         examples: Three links.
         report: The HTML page.
         seconds: Time for all of it.
@@ -68,9 +71,10 @@ class Quickstart(NamedTuple):
     seconds: float
 
 
-def quickstart_settings(seed: int = 0, **features: float) -> Settings:
-    """Return the settings of the demo run; keywords change the group ``features``."""
-    return settings_from({**QUICKSTART, "seed": seed, "features": QUICKSTART["features"] | features}, origin="the quickstart")
+def quickstart_settings(seed: int = 0, rerank: bool = True, **features: float) -> Settings:
+    """Return the settings of the demo run; further keywords change the group ``features``."""
+    changed = {"seed": seed, "features": QUICKSTART["features"] | features, "linking": {"rerank": rerank}}
+    return settings_from({**QUICKSTART, **changed}, origin="the quickstart")
 
 
 def run_quickstart(out: Path, seed: int = 0, show_progress: bool = True) -> Quickstart:
@@ -89,17 +93,19 @@ def run_quickstart(out: Path, seed: int = 0, show_progress: bool = True) -> Quic
     runs: dict[str, TrainingRun] = {}
     for name, changes in MODALITIES.items():
         folder = out / name.replace(" ", "-")
-        runs[name] = train(quickstart_settings(seed, **changes), folder, out / "demo", restart=True, show_progress=show_progress)
+        settings = quickstart_settings(seed, name == FUSED, **changes)
+        runs[name] = train(settings, folder, out / "demo", restart=True, show_progress=show_progress)
     modalities = {name: _measured(run) for name, run in runs.items()}
-    fused = runs["fused"]
-    model = _trained_model(fused, modalities["fused"], quickstart_settings(seed), out / "fused")
+    fused = runs[FUSED]
+    model = _trained_model(fused, modalities[FUSED], quickstart_settings(seed), out / FUSED)
     examples = _link_examples(fused, out / "demo")
     report = out / "report.html"
     data = _report_data(model, modalities, examples, out)
     write_html_report(report, data)
-    if data.comparison is None:
+    comparison = compare_hits(replace(model, after=modalities[FUSED][1]))
+    if comparison is None:
         raise RuntimeError("the quickstart measures the untrained model; without it there is nothing to compare")
-    return Quickstart(fused, modalities, data.comparison, examples, report, time.monotonic() - began)
+    return Quickstart(fused, modalities, comparison, examples, report, time.monotonic() - began)
 
 
 def _measured(run: TrainingRun) -> tuple[Measurement, Measurement]:
@@ -110,8 +116,18 @@ def _measured(run: TrainingRun) -> tuple[Measurement, Measurement]:
 
 def _trained_model(run: TrainingRun, measured: tuple[Measurement, Measurement], settings: Settings, folder: Path) -> TrainedModel:
     metrics = read_metrics(folder / "metrics.csv")
+    before, trained = measured
     return TrainedModel(
-        run.material, settings.data.dev_split, settings, run.embedder, *measured, run.decision, is_fitted_here=True, metrics=metrics
+        run.material,
+        settings.data.dev_split,
+        settings,
+        run.embedder,
+        before,
+        run.reranked or trained,
+        run.decision,
+        is_fitted_here=True,
+        metrics=metrics,
+        single=trained if run.reranked else None,
     )
 
 
@@ -139,6 +155,8 @@ def _report_data(
         for name, pair in modalities.items()
         for stage, measurement in zip(("zero-shot", "trained"), pair, strict=True)
     )
+    if model.single is not None:
+        rows = (*rows, SystemScores(f"{FUSED}, re-ranked", model.after.result.overall))
     dev = model.material.splits["dev"]
     pictures = dev.features.report
     return replace(

@@ -198,3 +198,26 @@ def test_index_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         index.check_fits(5, 8)
     with pytest.raises(IndexFileError, match="another knowledge base of the same size"):
         index.check_fits(5, 4, "bb")
+
+
+def test_scores_of_named_rows_are_those_of_a_search() -> None:
+    vectors, queries = np.random.default_rng(0).standard_normal((50, 8)), np.random.default_rng(1).standard_normal((4, 8))
+    index = EntityIndex.build(vectors)
+    scores, rows = index.search(queries, 50)
+    np.testing.assert_array_equal(index.scores_of(queries, rows), scores)
+    some = np.array([[3, -1], [-1, -1], [0, 49], [7, 7]])
+    found = index.scores_of(queries, some)
+    assert found.dtype == np.float32
+    assert np.isneginf(found[some < 0]).all()
+    assert found[3, 0] == found[3, 1] == scores[3][rows[3] == 7][0]
+
+
+def test_scores_of_rows_that_are_not_there_are_refused() -> None:
+    index = EntityIndex.build(np.eye(4))
+    for rows in ([[4]], [[-2]]):
+        with pytest.raises(ValueError, match="rows must be below 4"):
+            index.scores_of(np.eye(4)[:1], np.array(rows))
+    with pytest.raises(ValueError, match="a list of rows for each query"):
+        index.scores_of(np.eye(4), np.array([[1]]))
+    with pytest.raises(IndexFileError, match="length 5"):
+        index.scores_of(np.ones((1, 5)), np.array([[1]]))

@@ -2,16 +2,17 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import data_commands
 import pytest
-from click.testing import Result
+from data_commands import flatten
 from toy_runs import ToyRun
 from typer.testing import CliRunner
 
 from pgmel.datasets import load_dataset
-from pgmel.errors import DataError, PgmelError
+from pgmel.errors import DataError
 from pgmel.interfaces.cli import app
 
 LONG = "A ferry crosses the Congo at night without any lights on."
@@ -33,26 +34,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def run(*arguments: object, width: int = 120) -> Result:
-    return CliRunner(env={"COLUMNS": str(width)}).invoke(app, ["data", "audit", *map(str, arguments)])
-
-
-def run_json(*arguments: object) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def fail(*arguments: object) -> PgmelError:
-    result = run(*arguments)
-    assert isinstance(result.exception, PgmelError), result.output
-    assert result.stdout == ""
-    return result.exception
-
-
-def flatten(output: str) -> str:
-    """Tables without their rules and with single spaces."""
-    return " ".join(output.replace("│", " ").split())
+run = partial(data_commands.run, "audit", width=120)
+run_json = partial(data_commands.run_json, "audit")
+fail = partial(data_commands.fail, "audit")
 
 
 def test_audit_prints_one_json_object(folder: Path) -> None:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
+from data_commands import fail, flatten, run, run_json
 from PIL import Image
-from typer.testing import CliRunner
 
 from pgmel.datasets import LAYOUTS, load_dataset
-from pgmel.errors import DataError, PgmelError, SettingError
-from pgmel.interfaces.commands.data import app
+from pgmel.errors import DataError, SettingError
 
 ENTITIES = [{"id": "Q1", "name": "Congo", "images": ["flag.png"]}, {"id": "Q2", "name": "Congo"}, {"id": "Q3", "name": "Georgia"}]
 TRAIN = [
@@ -32,23 +30,6 @@ def folder(tmp_path: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(root / "flag.png")
     return root
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(argument) for argument in arguments])
-
-
-def run_json(*arguments: object) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def fail(*arguments: object) -> PgmelError:
-    result = run(*arguments)
-    assert isinstance(result.exception, PgmelError), result.output
-    assert result.stdout == ""
-    return result.exception
 
 
 def test_describe_prints_one_json_object(folder: Path) -> None:
@@ -188,8 +169,3 @@ def test_help_has_an_example(command: str) -> None:
 def add(file: Path, row: dict[str, Any] | str) -> None:
     with file.open("a", encoding="utf-8") as stream:
         stream.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
-
-
-def flatten(output: str) -> str:
-    """Tables without their rules and with single spaces."""
-    return " ".join(output.replace("│", " ").split())

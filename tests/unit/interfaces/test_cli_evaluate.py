@@ -17,10 +17,22 @@ def evaluate(run: ToyRun, *options: object, width: int = 200) -> Outcome:
 def test_figures_slices_nil_and_ties_are_shown(toy_run: ToyRun) -> None:
     outcome = evaluate(toy_run)
     assert outcome.code == 0, outcome.err
-    parts = ["toy, dev, 30 entities", "H@1", "with picture", "NIL below a probability of 0.", "5 mentions were not ranked: gold is NIL"]
+    parts = ["toy, dev, 30 entities", "H@1", "with picture", "5 mentions without an entity)", "5 mentions were not ranked: gold is NIL"]
     for part in [*parts, "of 30 mentions decided rightly", "H@1 by rule for ties: realistic 0.", "optimistic", "pessimistic"]:
         assert part in outcome.out, part
     assert "Interval(" not in outcome.out
+
+
+def test_figures_with_removed_golds_are_shown_when_asked(toy_run: ToyRun) -> None:
+    outcome = evaluate(toy_run, "--remove-gold", 0.4)
+    found = EvaluationResult.from_dict(evaluate(toy_run, "--remove-gold", 0.4, "--json").json()).removed_gold
+    assert found is not None
+    assert f"With 40% of the gold entities ({found.num_removed}) removed from the KB, cross-fitted over 5 parts" in outcome.out
+    assert f"area under the risk-coverage curve {found.risk.aurc.format()}" in outcome.out
+    assert found.reliability.error_interval is not None
+    assert f"Expected calibration error {found.reliability.error_interval.format()} over 10 bins" in outcome.out
+    assert f"{found.nil.num_nil} mentions without an entity" in outcome.out
+    assert "removed from the KB" not in evaluate(toy_run).out
 
 
 def test_nothing_is_cut_off_in_a_narrow_terminal(toy_run: ToyRun) -> None:

@@ -1,5 +1,6 @@
 """``pgmel link`` from the outside: one mention, a file, Ctrl-C."""
 
+import csv
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from toy_bundle import draw_picture, make_decision, write_toy_bundle
+from toy_bundle import draw_picture
 from typer.testing import CliRunner, Result
 
 from pgmel.errors import BundleError, DataError, SettingError
@@ -18,11 +19,6 @@ from pgmel.interfaces.commands.link import EPILOG, link
 
 app = typer.Typer()
 app.command(epilog=EPILOG)(link)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -57,6 +53,17 @@ def test_nil_is_shown_with_the_threshold(bundle: Path) -> None:
     assert "is below the threshold 0.500" in shown
 
 
+def test_a_least_probability_takes_the_place_of_the_threshold(bundle: Path, tmp_path: Path) -> None:
+    assert "Linked to" in run("--bundle", bundle, "--mention", "Xqzwk", "--min-probability", 0).output
+    assert "is below the threshold 0.999" in run("--bundle", bundle, "--mention", "Congo", "--min-probability", 0.999).output
+    source, output = write_mentions(tmp_path / "mentions.jsonl", 8), tmp_path / "links.jsonl"
+    arguments = ("--bundle", bundle, "--input", source, "--output", output, "--overwrite")
+    run(*arguments, "--min-probability", 0)
+    assert [line["entity_id"] for line in read(output)].count("NIL") == 0
+    run(*arguments)
+    assert [line["entity_id"] for line in read(output)].count("NIL") == 2
+
+
 def test_one_mention_as_json(bundle: Path, tmp_path: Path) -> None:
     picture = draw_picture(tmp_path / "seen.png", "red")
     arguments = ("--bundle", bundle, "--mention", "Samoa", "--top-k", 3, "--json")
@@ -89,7 +96,7 @@ def test_bad_lines_are_reported_and_no_failure_unless_strict(bundle: Path, tmp_p
         file.write('{"text": 3}\n{"mention": "Congo", "image": "none.png"}\n')
     arguments = ("--bundle", bundle, "--input", source, "--output", output)
     result = run(*arguments)
-    assert f"1 lines could not be used; with their reasons they are in {tmp_path / 'links.bad.jsonl'}" in result.stderr
+    assert f"1 rows could not be used; with their reasons they are in {tmp_path / 'links.bad.jsonl'}" in result.stderr
     assert "Pictures: 1 missing, 0 broken" in result.stderr
     assert read(tmp_path / "links.bad.jsonl")[0]["line"] == 4
     assert read(output)[3]["warnings"] == [f"picture missing: {tmp_path / 'none.png'}"]
@@ -97,13 +104,39 @@ def test_bad_lines_are_reported_and_no_failure_unless_strict(bundle: Path, tmp_p
     assert len(read(output)) == 4
 
 
+def test_table_is_linked_with_its_columns_named(bundle: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "posts.csv", tmp_path / "posts-linked.csv"
+    source.write_text("who;post;photo\nCongo;Here Congo.;\nSamoa;Here Samoa.;red.png\n")
+    draw_picture(tmp_path / "photos" / "red.png", "red")
+    arguments = ("--bundle", bundle, "--input", source, "--output", output, "--top-k", 1)
+    with pytest.raises(SettingError, match="say --mention-column and one of 'who'"):
+        run(*arguments)
+    result = run(*arguments, "--mention-column", "who", "--image-folder", tmp_path / "photos")
+    assert "Columns: mention = who, context = post, image = photo" in result.stderr
+    lines = output.read_text().splitlines()
+    assert lines[0] == "who;post;photo;id;entity_id;name;probability;candidates;warnings"
+    assert [line.split(";")[:6] for line in lines[1:]] == [
+        ["Congo", "Here Congo.", "", "1", "Q0", "Congo"],
+        ["Samoa", "Here Samoa.", "red.png", "2", "Q3", "Samoa"],
+    ]
+
+
+def test_missing_context_and_renamed_columns_are_said(bundle: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "posts.txt", tmp_path / "linked"
+    source.write_bytes("name\tkey\nSão Tomé\t1\n".encode("latin-1"))
+    options = ("--format", "tsv", "--output-format", "tsv", "--encoding", "latin-1", "--id-column", "key")
+    result = run("--bundle", bundle, "--input", source, "--output", output, *options)
+    assert "Columns: mention = name, id = key; no text around the mentions (--context-column); added: link_entity_id" in result.stderr
+    assert output.read_text().splitlines()[1].split("\t")[:2] == ["São Tomé", "1"]
+
+
 def test_summary_as_json(bundle: Path, tmp_path: Path) -> None:
     source, output = write_mentions(tmp_path / "mentions.jsonl", 5), tmp_path / "links.jsonl"
     shown = json.loads(run("--bundle", bundle, "--input", source, "--output", output, "--json").stdout)
     assert shown == {
         "output": str(output),
-        "bad_lines": None,
-        "lines": 5,
+        "bad_rows": None,
+        "rows": 5,
         "linked": 4,
         "nil": 1,
         "bad": 0,
@@ -120,6 +153,8 @@ def test_summary_as_json(bundle: Path, tmp_path: Path) -> None:
         (("--input", "a"), "--input needs --output"),
         (("--mention", "Congo", "--output", "b"), "go with --input"),
         (("--mention", "Congo", "--strict"), "go with --input"),
+        (("--mention", "Congo", "--context-column", "text"), "go with --input"),
+        (("--mention", "Congo", "--output-format", "csv"), "go with --input"),
         (("--input", "a", "--output", "b", "--text", "c"), "--text and --image go with --mention"),
         (("--mention", " "), "--mention is empty"),
     ],
@@ -152,15 +187,21 @@ from pgmel.linking import Linker
 
 link_batch = Linker._link_batch
 
-def slowly(self, mentions, top_k):
+def slowly(self, *arguments):
     time.sleep(0.02)
-    return link_batch(self, mentions, top_k)
+    return link_batch(self, *arguments)
 
 Linker._link_batch = slowly
 app = typer.Typer()
 app.command()(link)
 app()
 """
+
+
+def write_table(path: Path, count: int) -> Path:
+    names = ("Congo", "Georgia", "Xqzwk", "Samoa")
+    path.write_text("id,mention,text\n" + "".join(f'm{n},{names[n % 4]},"Here, in\n{names[n % 4]}."\n' for n in range(count)))
+    return path
 
 
 def start(bundle: Path, source: Path, output: Path) -> subprocess.Popen[str]:
@@ -204,6 +245,34 @@ def test_killed_process_is_continued(bundle: Path, tmp_path: Path, how: signal.S
         assert "Traceback" not in said
     result = run("--bundle", bundle, "--input", source, "--output", output)
     if how is signal.SIGINT:
-        assert "Continuing after line" in result.stderr
+        assert "Continuing after row" in result.stderr
     assert [line["id"] for line in read(output)] == [f"m{n}" for n in range(800)]
     assert {path.name for path in tmp_path.iterdir()} == {"mentions.jsonl", "links.jsonl"}
+
+
+@pytest.mark.parametrize(("ending", "how"), [("csv", signal.SIGKILL), ("parquet", signal.SIGINT)])
+def test_killed_process_over_a_table_is_continued(bundle: Path, tmp_path: Path, ending: str, how: signal.Signals) -> None:
+    pytest.importorskip("pyarrow")
+    source, output, whole = write_table(tmp_path / "posts.csv", 400), tmp_path / f"links.{ending}", tmp_path / f"whole.{ending}"
+    process = start(bundle, source, output)
+    wait_for_bytes(tmp_path / f"links.{ending}.part", 50_000)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (130 if how is signal.SIGINT else -how)
+    assert "Traceback" not in said
+    assert not output.exists()
+    run("--bundle", bundle, "--input", source, "--output", output)
+    run("--bundle", bundle, "--input", source, "--output", whole)
+    assert read_table(output) == read_table(whole)
+    assert [row["id"] for row in read_table(output)] == [f"m{n}" for n in range(400)]
+    assert {path.name for path in tmp_path.iterdir()} == {"posts.csv", output.name, whole.name}
+
+
+def read_table(path: Path) -> list[dict[str, object]]:
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    import pyarrow.parquet as parquet
+
+    rows: list[dict[str, object]] = parquet.read_table(path).to_pylist()
+    return rows

@@ -20,6 +20,7 @@ from toy_runs import Outcome, ToyRun, run_cli, start_cli
 import pgmel
 from pgmel.errors import DataError, MissingExtraError, PgmelError
 from pgmel.interfaces import cli
+from pgmel.kb.sources import RowError
 from pgmel.version import __version__
 
 
@@ -56,7 +57,8 @@ def run_raising(monkeypatch: pytest.MonkeyPatch, error: BaseException, *options:
 
 def test_every_command_is_there() -> None:
     names = {words[0] for words in commands() if words}
-    assert names == {"quickstart", "data", "train", "evaluate", "report", "compare", "index", "link", "kb", "serve", "settings"}
+    measuring = {"evaluate", "calibrate", "report", "compare"}
+    assert names == {"quickstart", "data", "train", "index", "link", "kb", "serve", "settings", "hub"} | measuring
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
@@ -64,7 +66,7 @@ def test_help_has_an_example_that_names_the_command(words: tuple[str, ...]) -> N
     shown = run_cli(*words, "--help")
     assert shown.code == 0
     text = " ".join(shown.out.split())
-    if words in ((), ("data",), ("kb",)):  # groups list their commands
+    if words in ((), ("data",), ("kb",), ("hub",)):  # groups list their commands
         assert "Commands" in text
     else:
         assert "Example" in text
@@ -103,10 +105,16 @@ def test_wrong_usage_leaves_with_2(arguments: list[str]) -> None:
 # Exit codes
 
 
+def make_error(cls: type[PgmelError], message: str) -> PgmelError:
+    if cls is MissingExtraError:
+        return MissingExtraError("package", "data", message)
+    return cls(message, "table.csv", "line 3") if issubclass(cls, RowError) else cls(message)
+
+
 @pytest.mark.parametrize("cls", error_classes(), ids=lambda cls: cls.__name__)
 def test_an_error_leaves_with_its_code_and_message_and_no_traceback(monkeypatch: pytest.MonkeyPatch, cls: type[PgmelError]) -> None:
     odd = "something [bold]odd[/nope] happened"
-    error = MissingExtraError("package", "data", odd) if cls is MissingExtraError else cls(odd)
+    error = make_error(cls, odd)
     outcome = run_raising(monkeypatch, error)
     assert outcome.code == cls.exit_code
     assert (outcome.out, outcome.err) == ("", f"Error: {error}\n")

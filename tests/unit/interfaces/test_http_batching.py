@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ class FakeLinker:
         self.gate = threading.Event()
         self.began = threading.Event()
 
-    def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
-        self.calls.append(([mention.id for mention in mentions], top_k))
+    def link(self, mentions: list[Mention], top_k: int = 10, explain: bool = False) -> list[Link]:
+        self.calls.append(([mention.id + "!" * explain for mention in mentions], top_k))
         self.began.set()
         assert self.gate.wait(10)
         if any(mention.surface == "poison" for mention in mentions):
@@ -47,7 +48,7 @@ async def in_the_way(batcher: Batcher, linker: FakeLinker) -> asyncio.Task[list[
     return task
 
 
-def run(batcher: Batcher, linker: FakeLinker, *requests: tuple[list[Mention], int]) -> list[list[str] | BaseException]:
+def run(batcher: Batcher, linker: FakeLinker, *requests: tuple[Any, ...]) -> list[list[str] | BaseException]:
     async def go() -> list[list[str] | BaseException]:
         first = await in_the_way(batcher, linker)
         tasks = [asyncio.create_task(batcher.link(*request)) for request in requests]
@@ -85,6 +86,12 @@ def test_a_long_request_lets_others_in_between(linker: FakeLinker) -> None:
     answers = run(Batcher(linker, 2, 0), linker, (mentions("a", "b", "c", "d"), 3), (mentions("e"), 3))
     assert answers == [["a", "b", "c", "d"], ["e"]]
     assert [call for call, _ in linker.calls[1:]] == [["a", "b"], ["e"], ["c", "d"]]
+
+
+def test_mentions_to_be_explained_come_last_and_one_by_one(linker: FakeLinker) -> None:
+    answers = run(Batcher(linker, 8, 0), linker, (mentions("a", "b"), 3, True), (mentions("c"), 3), (mentions("d"), 3, True))
+    assert answers == [["a", "b"], ["c"], ["d"]]
+    assert [call for call, _ in linker.calls[1:]] == [["c"], ["a!"], ["d!"], ["b!"]]
 
 
 def test_a_request_that_fails_does_not_spoil_its_batch(linker: FakeLinker) -> None:

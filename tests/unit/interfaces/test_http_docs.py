@@ -43,7 +43,7 @@ def test_curl_commands_work(block: str, client: Client, tmp_path: Path) -> None:
 
 
 def test_answers_shown_have_the_fields_that_are_sent(client: Client) -> None:
-    answer, problem = (json.loads(block) for block in re.findall(r"^```json \w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
+    answer, problem = (json.loads(block) for block in re.findall(r"^```json [^\n]+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
     sent = client.post("/link", {"mention": "Congo"}).json
     assert answer.keys() == sent.keys()
     assert answer["candidates"][0].keys() == sent["candidates"][0].keys()

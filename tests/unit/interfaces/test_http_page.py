@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from serving import Client, serving
-from toy_bundle import make_decision, toy_entities, write_toy_bundle
+from toy_bundle import toy_entities
 
 from pgmel.interfaces.http import create_app
 from pgmel.linking import Linker
@@ -17,12 +17,6 @@ EVIL = "<img src=x onerror=document.title='evil'>"
 WAIT_MS = 60_000
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def linker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linker]:
-    with Linker.load(write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())) as loaded:
-        yield loaded
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +102,45 @@ def test_what_users_and_knowledge_bases_write_is_text(page: Any) -> None:
     assert page.locator("#verdict mark").text_content() == f"{EVIL} Congo"
     assert page.locator("#verdict img, #mention img, #shade img").count() == 0
     assert page.title() != "evil"
+
+
+def test_a_score_is_explained_when_asked(page: Any, tmp_path: Path) -> None:
+    toy_entities(tmp_path)
+    page.fill("#text", "😀 The flag of Samoa <b>")
+    page.set_input_files("#picture", tmp_path / "3.png")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    page.get_by_role("button", name="Samoa").click()
+    assert names(page)[0] == "Samoa"
+    page.locator(".candidate", has_text="Samoa").first.get_by_text("Why this score?").click()
+    panel = page.locator(".candidate").first.locator(".explained")
+    panel.locator(".parts").wait_for()
+    numbers = [float(text.replace("\u2212", "-")) for text in panel.locator(".kind .number").all_text_contents()]
+    assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.002)
+    assert panel.locator(".kind th").all_text_contents() == ["Spelling", "Picture", "Sum: score"]
+    assert panel.locator(".sentence").text_content() == "😀 The flag of Samoa <b>"
+    assert panel.locator("b.word").all_text_contents() == ["Samoa"]
+    assert "\u201cSamoa\u201d" in panel.locator("p.hint", has_text="Speak for it").text_content()
+    assert panel.locator(".grid i").count() == 9
+    assert panel.locator(".seen img").evaluate("image => image.naturalWidth") == 48
+    page.locator(".candidate").nth(1).get_by_text("Why this score?").click()
+    page.locator(".candidate").nth(1).locator(".parts").wait_for()
+    assert len(asked) == 2, "one explanation serves all candidates"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1300])
+def test_explanations_fit_their_window(page: Any, width: int, scheme: str, tmp_path: Path) -> None:
+    toy_entities(tmp_path)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.fill("#text", f"Congo {'x' * 300}")
+    page.set_input_files("#picture", tmp_path / "3.png")
+    page.get_by_role("button", name="Congo", exact=True).click()
+    names(page)
+    page.get_by_text("Why this score?").first.press("Enter")
+    page.locator(".parts").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_nothing_marked_is_told(page: Any) -> None:

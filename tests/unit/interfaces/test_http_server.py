@@ -19,16 +19,15 @@ from urllib.parse import quote
 
 import pytest
 from serving import BORDER, Client, form, serving
-from toy_bundle import draw_picture, make_decision, write_toy_bundle
+from toy_bundle import draw_picture
 
 from pgmel.errors import SettingError
 from pgmel.interfaces.commands.serve import read_token
 from pgmel.interfaces.http import Limits, create_app, open_socket
-from pgmel.interfaces.http.entities import name_match
 from pgmel.interfaces.http.problems import PROBLEMS
 from pgmel.interfaces.http.schemas import BatchAnswer, EntityAnswer, HealthAnswer, LinkAnswer, ProblemAnswer, SearchAnswer
 from pgmel.kb import KnowledgeBase
-from pgmel.linking import Linker, link_values
+from pgmel.linking import Linker, link_values, name_match
 from pgmel.records import Mention
 
 SMALL = Limits(
@@ -42,6 +41,7 @@ class SlowLinker:
 
     def __init__(self, linker: Linker) -> None:
         self.kb, self.decision, self.nil, self.card = linker.kb, linker.decision, linker.nil, linker.card
+        self.candidates = linker.candidates
         self._linker = linker
         self.began = threading.Event()
         self.gate = threading.Event()
@@ -53,17 +53,6 @@ class SlowLinker:
         if any(mention.surface == "fault" for mention in mentions):
             raise RuntimeError("secret words of a user")
         return self._linker.link(mentions, top_k)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())
-
-
-@pytest.fixture(scope="module")
-def linker(bundle: Path) -> Iterator[Linker]:
-    with Linker.load(bundle) as loaded:
-        yield loaded
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +87,32 @@ def test_a_mention_is_answered_as_the_linker_would(client: Client, linker: Linke
     assert answer.status == 200
     assert answer.json == json.loads(json.dumps(link_values(linker.link([mention], 3)[0], mention)))
     assert len(answer.json["candidates"]) == 3
+
+
+def test_an_explanation_comes_where_it_is_asked_for(client: Client, linker: Linker, tmp_path: Path) -> None:
+    content = picture(tmp_path)
+    mention = Mention("7", "Congo", "The flag of Congo.", 12, 17, tmp_path / "sent.png")
+    sent = {"id": "7", "mention": "Congo", "context": "The flag of Congo.", "start": "12", "end": "17", "top_k": "2", "explain": "true"}
+    answer = client.upload("/link", sent, content).json
+    told = json.loads(json.dumps(link_values(linker.link([mention], 2, explain=True)[0], mention)))
+    for candidate, expected in zip(answer["candidates"], told["candidates"], strict=True):
+        parts = candidate["explanation"]["parts"]
+        assert sum(part["value"] for part in parts) == pytest.approx(candidate["score"], abs=1e-5)
+        assert [(part["name"], part["kind"]) for part in parts] == [("lexical", "lexical"), ("image", "image")]
+        assert candidate["explanation"]["words"] == expected["explanation"]["words"]
+        assert len(candidate["explanation"]["picture"]["effects"]) == 9
+    LinkAnswer.model_validate(answer)
+    batch = client.post("/link/batch", {"mentions": [{"mention": "Congo"}, {"mention": "Samoa"}], "explain": True}).json["links"]
+    assert all(candidate["explanation"]["picture"] is None for link in batch for candidate in link["candidates"])
+    assert "explanation" not in client.post("/link", {"mention": "Congo"}).json["candidates"][0]
+
+
+def test_fewer_mentions_are_explained_than_linked_at_once(linker: Linker) -> None:
+    with serving(create_app(linker, Limits(explained_mentions=2))) as made:
+        several = {"mentions": [{"mention": "Congo"}] * 3}
+        assert made.post("/link/batch", several).status == 200
+        refused = made.post("/link/batch", {**several, "explain": True})
+        assert (refused.status, refused.code) == (413, "batch_too_long")
 
 
 def test_offsets_alone_mark_the_words(client: Client) -> None:
@@ -441,7 +456,7 @@ def test_limits_must_make_sense() -> None:
 COMMAND = """
 import sys, threading
 from pgmel.interfaces.cli import main
-from pgmel.linking import Linker
+from pgmel.linking import Linker, name_match
 link = Linker.link
 def slow(self, mentions, top_k=10):
     if mentions[0].surface == "Congo":

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import pickle
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pgmel.errors import DataError, SettingError
-from pgmel.kb.sources import Draft, SourceOptions, find_format, map_columns, open_source, read_drafts, reject
+from pgmel.kb.sources import Draft, RowError, SourceOptions, find_format, map_columns, open_source, read_drafts, reject
 from pgmel.kb.sources import lines as lines_module
 
 ROWS = [
@@ -107,6 +108,24 @@ def test_bad_lines_of_a_table(line: bytes, rule: str, tmp_path: Path) -> None:
     assert [draft.id for draft in drafts(path, bad.append)] == ["1", "4"]
     assert [error.place for error in bad] == ["line 4"]
     assert rule in bad[0].rule
+
+
+@pytest.mark.parametrize(("encoding", "given"), [("utf-8-sig", None), ("utf-16", None), ("cp1252", "cp1252"), ("utf-16-be", "UTF-16BE")])
+def test_tables_in_other_encodings_are_read(encoding: str, given: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes('id;name;description\n1;Stuhl;"grün\nund schön"\n'.encode(encoding))
+    source = open_source(path, SourceOptions(encoding=given))
+    [draft] = read_drafts(source, map_columns(path, source.fields, {}), reject)
+    assert (draft.id, draft.description) == ("1", "grün\nund schön")
+
+
+def test_a_bad_row_comes_with_its_text_also_from_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n \nid,name\n1,x\n\n2,y,z\n")
+    [(_, first), (place, error)] = open_source(path, SourceOptions()).rows()
+    assert isinstance(error, RowError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (first, place, again.text, str(again)) == ({"id": "1", "name": "x"}, "line 6", "2,y,z", str(error))
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -4,37 +4,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from echo_linker import Echo
 
 from pgmel.errors import DataError
-from pgmel.linking import BulkJob, Counts
+from pgmel.linking import BulkJob, BulkOptions, Counts
 from pgmel.linking import bulk as bulk_module
 from pgmel.linking.bulk import LinksMentions
-from pgmel.records import NIL, Candidate, Link, Mention
-
-WARNINGS = {"missing": "picture missing: a.png", "broken": "picture broken: b.png (empty)"}
-
-
-class Echo:
-    """Links a mention to the entity of its name; what begins with "x" is NIL. Fails where told to."""
-
-    def __init__(self, fail_at: str | None = None, error: BaseException | None = None) -> None:
-        self.linked: list[str] = []
-        self.fail_at = fail_at
-        self.error = error or KeyboardInterrupt()
-
-    def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
-        links = []
-        for mention in mentions:
-            if mention.surface == self.fail_at:
-                raise self.error
-            self.linked.append(mention.surface)
-            warning = WARNINGS.get(mention.image.stem) if mention.image else None
-            candidates = (Candidate(f"Q-{mention.surface}", mention.surface, 0.5, 0.9),)[:top_k]
-            chosen = NIL if mention.surface.startswith("x") else candidates[0].entity_id
-            links.append(Link(mention.id, chosen, 0.9, candidates, (warning,) if warning else ()))
-        return links
+from pgmel.records import Link, Mention
 
 
 @pytest.fixture
@@ -58,8 +37,16 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "links.jsonl"
 
 
-def run(source: Path, output: Path, linker: LinksMentions | None = None, batch_size: int = 7, **options: object) -> BulkJob:
-    job = BulkJob(source, output, "bundle", **options)  # type: ignore[arg-type]
+def run(
+    source: Path,
+    output: Path,
+    linker: LinksMentions | None = None,
+    batch_size: int = 7,
+    restart: bool = False,
+    overwrite: bool = False,
+    **options: Any,
+) -> BulkJob:
+    job = BulkJob(source, output, "bundle", BulkOptions(**options), restart, overwrite)
     job.run(linker or Echo(), batch_size, show_progress=False)
     return job
 
@@ -76,7 +63,7 @@ def test_every_line_has_its_link_in_order(source: Path, output: Path) -> None:
     job = run(source, output)
     expected = [f"m{number}" for number in range(1000) if number % 50 != 3 and number % 10 != 5]
     assert [link["id"] for link in read(output)] == expected
-    assert job.counts == Counts(lines=1000, linked=len(expected) - job.counts.nil, nil=job.counts.nil, bad=100)
+    assert job.counts == Counts(rows=980, linked=len(expected) - job.counts.nil, nil=job.counts.nil, bad=100)
     assert job.counts.nil == sum(link["entity_id"] == "NIL" for link in read(output)) > 100
     assert names(output.parent) == {"mentions.jsonl", "links.jsonl", "links.bad.jsonl"}
 
@@ -85,6 +72,7 @@ def test_bad_lines_are_kept_aside_with_number_and_reason(source: Path, output: P
     run(source, output)
     bad = read(output.with_name("links.bad.jsonl"))
     assert [fault["line"] for fault in bad] == list(range(6, 1000, 10))
+    assert [fault["row"] for fault in bad[:7]] == [5, 15, 25, 35, 45, 55 - 1, 65 - 1]  # blank lines are no rows
     assert bad[0]["text"] == '{"mention": '
     assert "not valid JSON" in str(bad[0]["reason"])
 
@@ -94,15 +82,15 @@ def test_pictures_are_counted(tmp_path: Path, output: Path) -> None:
     source.write_text(
         "".join(json.dumps({"mention": "a", "image": f"{name}.png"}) + "\n" for name in ("missing", "broken", "broken", "fine"))
     )
-    assert run(source, output).counts == Counts(lines=4, linked=4, pictures_missing=1, pictures_broken=2)
+    assert run(source, output).counts == Counts(rows=4, linked=4, pictures_missing=1, pictures_broken=2)
 
 
 def test_without_bad_lines_there_is_no_file_of_them(tmp_path: Path, output: Path) -> None:
     source = tmp_path / "mentions.jsonl"
     source.write_text('{"mention": "a"}\n{"mention": "b"}')
     job = run(source, output)
-    assert job.counts == Counts(lines=2, linked=2)
-    assert job.facts.lines == 2
+    assert job.counts == Counts(rows=2, linked=2)
+    assert job.facts.rows == 2
     assert names(tmp_path) == {"mentions.jsonl", "links.jsonl"}
 
 
@@ -188,11 +176,11 @@ def test_work_is_saved_every_few_seconds(source: Path, output: Path, monkeypatch
     seen: list[int] = []
 
     class Watching(Echo):
-        def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
+        def link(self, mentions: list[Mention], top_k: int = 10, explain: bool = False) -> list[Link]:
             on_disk = output.with_name("links.jsonl.part").stat().st_size
             assert json.loads(output.with_name("links.jsonl.journal").read_text())["output_bytes"] == on_disk
             seen.append(on_disk)
-            return super().link(mentions, top_k)
+            return super().link(mentions, top_k, explain)
 
     run(source, output, Watching(), batch_size=100)
     assert sorted(set(seen)) == seen
@@ -235,17 +223,17 @@ def interrupted(source: Path, output: Path) -> None:
 def test_changed_input_is_not_continued(source: Path, output: Path) -> None:
     interrupted(source, output)
     source.write_text(source.read_text().replace("m900", "n900"))
-    with pytest.raises(DataError, match=r"another input, bundle or --top-k, or its input has changed.*--restart"):
+    with pytest.raises(DataError, match=r"another input, bundle or options, or its input has changed.*--restart"):
         run(source, output)
-    assert run(source, output, restart=True).counts.lines == 1000
+    assert run(source, output, restart=True).counts.rows == 980
     assert "n900" in output.read_text()
 
 
 def test_other_bundle_or_top_k_is_not_continued(source: Path, output: Path) -> None:
     interrupted(source, output)
-    with pytest.raises(DataError, match="another input, bundle or --top-k"):
+    with pytest.raises(DataError, match="another input, bundle or options"):
         BulkJob(source, output, "other bundle")
-    with pytest.raises(DataError, match="another input, bundle or --top-k"):
+    with pytest.raises(DataError, match="another input, bundle or options"):
         run(source, output, top_k=3)
 
 
@@ -259,11 +247,11 @@ def test_restart_begins_anew(source: Path, output: Path) -> None:
 def test_nothing_of_a_longer_job_stays_after_a_restart(source: Path, output: Path) -> None:
     interrupted(source, output)
     source.write_text('{"mention": "a"}\n')
-    assert run(source, output, restart=True).counts == Counts(lines=1, linked=1)
+    assert run(source, output, restart=True).counts == Counts(rows=1, linked=1)
     assert len(read(output)) == 1
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"identity": 3}', '{"identity": "a", "version": 2}'])
+@pytest.mark.parametrize("damage", ["", "{", '{"identity": 3}', '{"identity": "a", "version": 1}'])
 def test_damaged_journal_is_named_with_the_cure(source: Path, output: Path, damage: str) -> None:
     interrupted(source, output)
     output.with_name("links.jsonl.journal").write_text(damage)
@@ -284,7 +272,7 @@ def test_finished_output_is_not_overwritten_unasked(source: Path, output: Path) 
     with pytest.raises(DataError, match=r"links\.jsonl: the file exists already.*--overwrite"):
         run(source, output)
     assert output.read_text() == "precious"
-    assert run(source, output, overwrite=True).counts.lines == 1000
+    assert run(source, output, overwrite=True).counts.rows == 980
 
 
 def test_a_part_that_nobody_owns_is_left_alone(source: Path, output: Path) -> None:
@@ -334,30 +322,30 @@ def test_full_disk_leaves_a_job_to_continue(source: Path, output: Path) -> None:
     with pytest.raises(DataError, match="No space left"):
         run(source, output, Echo("500", OSError(28, "No space left on device")))
     linker = Echo()
-    assert run(source, output, linker).counts.lines == 1000
+    assert run(source, output, linker).counts.rows == 980
     assert "10" not in linker.linked
 
 
 def test_two_processes_do_not_write_one_output(source: Path, output: Path) -> None:
     class Rival(Echo):
-        def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
+        def link(self, mentions: list[Mention], top_k: int = 10, explain: bool = False) -> list[Link]:
             if not self.linked:
                 with pytest.raises(DataError, match="another process is writing"):
                     run(source, output, restart=True)
-            return super().link(mentions, top_k)
+            return super().link(mentions, top_k, explain)
 
-    assert run(source, output, Rival()).counts.lines == 1000
+    assert run(source, output, Rival()).counts.rows == 980
     assert len(read(output)) == 880
 
 
 def test_input_that_grows_meanwhile_is_read_as_it_was(source: Path, output: Path) -> None:
     class Growing(Echo):
-        def link(self, mentions: list[Mention], top_k: int = 10) -> list[Link]:
+        def link(self, mentions: list[Mention], top_k: int = 10, explain: bool = False) -> list[Link]:
             with source.open("a") as file:
                 file.write('{"mention": "later"}\n')
-            return super().link(mentions, top_k)
+            return super().link(mentions, top_k, explain)
 
-    assert run(source, output, Growing()).counts.lines == 1000
+    assert run(source, output, Growing()).counts.rows == 980
     assert "later" not in output.read_text()
 
 

@@ -19,6 +19,8 @@ from pgmel.linking.encoders import with_absolute_folders
 from pgmel.records import Entity
 
 CARD: Mapping[str, Any] = {"data": {}, "settings": {"features": {}}, "scores": {}, "encoders": {}, "decision": None}
+MODEL = ("model/model.json", "model/model.safetensors")
+NAMES = ("names/names.json", "names/names.safetensors")
 
 
 class TinyModel:
@@ -65,7 +67,7 @@ def test_card_says_what_it_is_made_of(original: Path) -> None:
     assert card["kb"]["entities"] == 14
     assert card["index"]["rows"] == 14
     assert {"python", "pgmel", "torch", "numpy"} <= set(card["versions"])
-    assert set(card["files"]) == {"index/index.json", "index/vectors.npy", "kb/kb.sqlite", "model/model.json", "model/model.safetensors"}
+    assert set(card["files"]) == {"index/index.json", "index/vectors.npy", "kb/kb.sqlite", *MODEL, *NAMES}
 
 
 def test_kb_is_stored_with_paths_relative_to_the_root(original: Path) -> None:
@@ -166,7 +168,7 @@ def test_card_at_fault(bundle: Path, break_it: Callable[[Path], object], message
     assert len(check_bundle(bundle)) == 1
 
 
-@pytest.mark.parametrize("name", ["index/index.json", "index/vectors.npy", "kb/kb.sqlite", "model/model.json", "model/model.safetensors"])
+@pytest.mark.parametrize("name", ["index/index.json", "index/vectors.npy", "kb/kb.sqlite", *MODEL, *NAMES])
 @pytest.mark.parametrize("damage", ["missing", "cut", "flipped"])
 def test_check_names_every_damaged_file(bundle: Path, name: str, damage: str) -> None:
     file = bundle / name

@@ -1,66 +1,48 @@
-"""The decision: probabilities, their calibration on dev, and the threshold."""
+"""The decision: from scores to probabilities, and to links and NIL."""
 
+import dataclasses
+
+import msgspec
 import numpy as np
 import pytest
+from decision_draws import draw_dev, slow_evidence
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from pgmel.errors import DataError, SettingError
-from pgmel.linking.calibration import SIMULATED_NIL_SHARE, fit_decision
-from pgmel.linking.decision import Decision
-
-Dev = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
+from pgmel.errors import SettingError
+from pgmel.linking.calibration import fit_decision
+from pgmel.linking.decision import Decision, level_and_lead
 
 
-def draw_dev(temperature: float, nil_score: float, count: int = 4000, candidates: int = 8, seed: int = 0) -> Dev:
-    """Draw scores, and then golds from the very softmax that is to be found again."""
-    rng = np.random.default_rng(seed)
-    scores = -np.sort(-rng.normal(0.5, 0.15, (count, candidates)), axis=1)
-    logits = np.concatenate([scores, np.full((count, 1), nil_score)], axis=1) / temperature
-    gold = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
-    is_nil = gold == candidates
-    return scores, np.where(is_nil, -1, gold), is_nil
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.floats(-1, 1)), st.floats(0.02, 10))
+def test_level_and_lead_are_those_of_a_slow_loop(scores: NDArray[np.float64], temperature: float) -> None:
+    scores = -np.sort(-scores, axis=1)
+    found = np.stack(level_and_lead(scores, temperature), axis=1)
+    np.testing.assert_allclose(found, [slow_evidence(row, temperature) for row in scores], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("temperature", "nil_score"), [(0.05, 0.7), (0.1, 0.5), (0.3, 0.9)])
-def test_known_temperature_and_nil_score_are_found_again(temperature: float, nil_score: float) -> None:
-    decision = fit_decision(*draw_dev(temperature, nil_score), np.random.default_rng(0))
-    assert decision.temperature == pytest.approx(temperature, rel=0.1)
-    assert decision.nil_score == pytest.approx(nil_score, abs=0.03)
-    assert not decision.simulated_nil
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.floats(-1, 1)),
+    st.floats(0.02, 1),
+    st.floats(0.1, 30),
+    st.floats(0, 3),
+    st.floats(0, 1),
+)
+def test_a_better_best_candidate_never_makes_nil_likelier(
+    scores: NDArray[np.float64], temperature: float, level_weight: float, lead_weight: float, step: float
+) -> None:
+    scores = -np.sort(-scores, axis=1)
+    decision = Decision(temperature, 0.1, 0.0, scores.shape[1], level_weight=level_weight, lead_weight=lead_weight)
+    better = scores.copy()
+    better[:, 0] += step
+    (before, nil_before), (after, nil_after) = decision.probabilities(scores), decision.probabilities(better)
+    assert (nil_after <= nil_before + 1e-12).all()
+    assert (after[:, 0] >= before[:, 0] - 1e-12).all()
 
 
-def test_fit_is_the_optimum_of_the_likelihood() -> None:
-    scores, position, is_nil = draw_dev(0.1, 0.6, count=500)
-    decision = fit_decision(scores, position, is_nil, np.random.default_rng(0))
-
-    def slow_loss(temperature: float, nil_score: float) -> float:
-        total = 0.0
-        for row in range(len(scores)):
-            logits = [score / temperature for score in scores[row]] + [nil_score / temperature]
-            gold = len(scores[row]) if position[row] < 0 else position[row]
-            total -= logits[gold] - np.log(sum(np.exp(logit) for logit in logits))
-        return total / len(scores)
-
-    best = slow_loss(decision.temperature, decision.nil_score)
-    for factor, shift in ((1.1, 0), (0.9, 0), (1, 0.02), (1, -0.02)):
-        assert slow_loss(decision.temperature * factor, decision.nil_score + shift) > best
-
-
-def test_probabilities_are_calibrated_on_unseen_mentions() -> None:
-    decision = fit_decision(*draw_dev(0.08, 0.65, seed=1), np.random.default_rng(0))
-    scores, position, is_nil = draw_dev(0.08, 0.65, count=20_000, seed=2)
-    likely, nil = decision.probabilities(scores)
-    for probability, right in ((likely[:, 0], position == 0), (nil, is_nil)):
-        for low in np.arange(0, 1, 0.1):
-            inside = (probability >= low) & (probability < low + 0.1)
-            if inside.sum() > 300:
-                assert probability[inside].mean() == pytest.approx(right[inside].mean(), abs=0.04)
-
-
-def test_probabilities_equal_a_slow_softmax_with_nil() -> None:
+def test_probabilities_of_an_older_bundle_equal_a_slow_softmax_with_nil() -> None:
     decision = Decision(temperature=0.2, nil_score=0.4, threshold=0.5, num_candidates=3)
     likely, nil = decision.probabilities(np.array([[0.9, 0.5, 0.1]]))
     weights = [np.exp(score / 0.2) for score in (0.9, 0.5, 0.1, 0.4)]
@@ -81,16 +63,33 @@ def test_missing_candidates_have_probability_zero() -> None:
     assert likely[0, 1] == 0
     assert likely[1].tolist() == [0, 0]
     assert nil[1] == 1
-    assert decision.links(likely[:, 0]).tolist() == [True, False]
+    assert decision.links(likely[:, 0], nil).tolist() == [True, False]
 
 
 def test_lone_candidate_must_pass_the_threshold() -> None:
     decision = Decision(0.1, 0.5, 0.6, num_candidates=1)
-    assert decision.links(decision.probabilities(np.array([[0.6], [0.5]]))[0][:, 0]).tolist() == [True, False]
+    likely, nil = decision.probabilities(np.array([[0.6], [0.5]]))
+    assert decision.links(likely[:, 0], nil).tolist() == [True, False]
+
+
+def test_nil_is_answered_from_its_threshold_on() -> None:
+    decision = Decision(0.1, 0.5, 0.2, num_candidates=1, nil_threshold=0.4)
+    links = decision.links(np.array([0.61, 0.6, 0.3, 0.19, 0.9]), np.array([0.39, 0.4, 0.1, 0.1, 0.5]))
+    assert links.tolist() == [True, False, True, False, False]
+
+
+def test_a_least_probability_overrides_both_thresholds() -> None:
+    decision = Decision(0.1, 0.5, 0.2, num_candidates=1, nil_threshold=0.4).with_min_probability(0.5)
+    assert decision.links(np.array([0.55, 0.45]), np.array([0.45, 0.1])).tolist() == [True, False]
+    with pytest.raises(SettingError, match=r"between 0 and 1, got 1\.5"):
+        decision.with_min_probability(1.5)
 
 
 def test_extreme_scores_do_not_overflow() -> None:
     likely, nil = Decision(0.002, 0.0, 0.5, 2).probabilities(np.array([[1e4, -1e4], [-1e4, -1e4]]))
+    assert likely.tolist() == [[1, 0], [0, 0]]
+    assert nil.tolist() == [0, 1]
+    likely, nil = Decision(1.0, 0.0, 0.5, 2, level_weight=1.0, lead_weight=1.0).probabilities(np.array([[3e38, -3e38], [-np.inf, -np.inf]]))
     assert likely.tolist() == [[1, 0], [0, 0]]
     assert nil.tolist() == [0, 1]
 
@@ -108,87 +107,14 @@ def test_raising_the_threshold_never_adds_links(
     scores = -np.sort(-scores, axis=1)
     lower, higher = (Decision(temperature, nil_score, limit, scores.shape[1]) for limit in sorted((one, other)))
     likely, nil = lower.probabilities(scores)
-    assert not (higher.links(likely[:, 0]) & ~lower.links(likely[:, 0])).any()
+    assert not (higher.links(likely[:, 0], nil) & ~lower.links(likely[:, 0], nil)).any()
     np.testing.assert_allclose(likely.sum(axis=1) + nil, 1)
-
-
-def accuracy(decision: Decision, scores: NDArray[np.float64], position: NDArray[np.int64], is_nil: NDArray[np.bool_]) -> float:
-    linked = decision.links(decision.probabilities(scores)[0][:, 0])
-    return float(np.where(linked, position == 0, is_nil).mean())
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_threshold_is_the_most_accurate_one(seed: int) -> None:
-    scores, position, is_nil = draw_dev(0.1, 0.7, count=150, seed=seed)
-    decision = fit_decision(scores, position, is_nil, np.random.default_rng(0))
-    best = max(
-        accuracy(Decision(decision.temperature, decision.nil_score, limit, 8), scores, position, is_nil)
-        for limit in np.linspace(0, 1, 2001)
-    )
-    assert accuracy(decision, scores, position, is_nil) == pytest.approx(decision.accuracy)
-    assert decision.accuracy == pytest.approx(best)
-
-
-def test_without_nil_mentions_a_share_loses_its_gold() -> None:
-    rng = np.random.default_rng(3)
-    scores = -np.sort(-np.concatenate([rng.normal(0.9, 0.03, (500, 1)), rng.normal(0.4, 0.1, (500, 7))], axis=1), axis=1)
-    position, is_nil = np.zeros(500, dtype=np.int64), np.zeros(500, dtype=bool)
-    decision = fit_decision(scores, position, is_nil, np.random.default_rng(0))
-    assert decision.simulated_nil
-    assert decision.num_nil == round(SIMULATED_NIL_SHARE * 500)
-    assert decision.accuracy == pytest.approx(1, abs=0.01)
-    links = decision.links(decision.probabilities(np.array([[0.9] + [0.4] * 7, [0.55] + [0.4] * 7]))[0][:, 0])
-    assert links.tolist() == [True, False]
-    assert decision == fit_decision(scores, position, is_nil, np.random.default_rng(0))
-
-
-def test_arguments_are_left_as_they_were() -> None:
-    scores, position, _ = draw_dev(0.1, 0.0, count=50)
-    copies = scores.copy(), position.copy()
-    fit_decision(scores, position, np.zeros(50, dtype=bool), np.random.default_rng(0))
-    np.testing.assert_array_equal(scores, copies[0])
-    np.testing.assert_array_equal(position, copies[1])
-
-
-@pytest.mark.parametrize(
-    ("position", "is_nil"),
-    [(np.zeros(6, int), np.ones(6, bool)), (np.full(6, -1), np.zeros(6, bool)), (np.zeros(6, int), np.zeros(6, bool))],
-)
-def test_one_sided_dev_gives_a_finite_decision(position: NDArray[np.int64], is_nil: NDArray[np.bool_]) -> None:
-    scores = np.array([[0.9, -np.inf]] * 6)
-    decision = fit_decision(scores, position, is_nil, np.random.default_rng(0))
-    likely, nil = decision.probabilities(scores)
-    assert np.isfinite([decision.temperature, decision.nil_score]).all()
-    np.testing.assert_allclose(likely.sum(axis=1) + nil, 1)
-
-
-def test_small_faultless_dev_does_not_make_the_linker_certain() -> None:
-    scores = np.array([[0.9, 0.3]] * 20 + [[0.4, 0.3]] * 20)
-    position = np.array([0] * 20 + [-1] * 20)
-    decision = fit_decision(scores, position, position < 0, np.random.default_rng(0))
-    assert decision.accuracy == 1
-    assert decision.probabilities(scores)[0][:, 0].max() < 0.9999
-
-
-def test_nothing_to_fit_on() -> None:
-    with pytest.raises(DataError, match="needs dev mentions with candidates"):
-        fit_decision(np.zeros((0, 5)), np.zeros(0, int), np.zeros(0, bool), np.random.default_rng(0))
-
-
-def test_shapes_that_do_not_fit() -> None:
-    for position, is_nil in (
-        (np.zeros(3, int), np.zeros(4, bool)),
-        (np.zeros(4, int), np.zeros(3, bool)),
-        (np.full(4, 2), np.zeros(4, bool)),
-    ):
-        with pytest.raises(ValueError, match="shapes do not fit"):
-            fit_decision(np.zeros((4, 2)), position, is_nil, np.random.default_rng(0))
+    eager, shy = (dataclasses.replace(lower, nil_threshold=limit) for limit in sorted((one, other)))
+    assert not (eager.links(likely[:, 0], nil) & ~shy.links(likely[:, 0], nil)).any()
 
 
 def test_decision_survives_json() -> None:
-    import msgspec
-
-    decision = fit_decision(*draw_dev(0.1, 0.6, count=100), np.random.default_rng(0))
+    decision = fit_decision(draw_dev(0.1, 0.6, count=100), np.random.default_rng(0))
     assert Decision.from_dict(msgspec.json.decode(msgspec.json.encode(decision.to_dict()))) == decision
 
 
@@ -201,6 +127,9 @@ def test_decision_survives_json() -> None:
         ({"threshold": 1.5}, "threshold must be between 0 and 1, got 1.5"),
         ({"num_candidates": 0}, "num_candidates must be at least 1"),
         ({"temperature": "warm"}, "Expected `float`"),
+        ({"level_weight": 0.0}, "level_weight must be > 0"),
+        ({"lead_weight": -0.1}, "lead_weight must be >= 0"),
+        ({"nil_threshold": 1.1}, "nil_threshold must be between 0 and 1"),
     ],
 )
 def test_values_out_of_range(values: dict[str, object], message: str) -> None:

@@ -18,17 +18,6 @@ from pgmel.linking import Decision, Linker
 from pgmel.records import NIL, Entity, Mention
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle", make_decision())
-
-
-@pytest.fixture(scope="module")
-def linker(bundle: Path) -> Iterator[Linker]:
-    with Linker.load(bundle) as loaded:
-        yield loaded
-
-
 class OneHot:
     """Encodes the mention "3" as the third unit vector; "" has no text."""
 

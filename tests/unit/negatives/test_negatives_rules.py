@@ -6,6 +6,7 @@ from scipy import stats
 from torch import Tensor
 
 from pgmel.negatives import SAMPLERS, Batch, Negatives
+from pgmel.objectives import draw_distinct
 
 INF = float("inf")
 
@@ -175,3 +176,19 @@ def test_rules_with_lists_ask_for_their_own() -> None:
     for name in ("lexical", "tfidf", "jaccard"):
         draw(name, batch._replace(neighbours=lambda rule: (asked.append(rule), lists)[1]), 1)
     assert asked == ["lexical", "tfidf", "jaccard"]
+
+
+@pytest.mark.parametrize("name", ["in_batch", "pool_uniform"])
+def test_even_rules_take_the_columns_of_one_draw_and_zero_where_masked(name: str) -> None:
+    pools = random_pools()
+    batch = pools._replace(gold_rows=torch.tensor([3, 9, 3, 7, 40, 9, 1, 3]))
+    gold = batch.gold_rows.tolist()
+    rows = [gold] * len(gold) if name == "in_batch" else batch.pool_rows.tolist()
+    mask = [[a != b for b in gold] for a in gold] if name == "in_batch" else batch.pool_mask.tolist()
+    logits = torch.zeros(len(mask), len(mask[0])).masked_fill(~torch.tensor(mask), -INF)
+    drawn = draw(name, batch, 12, seed=3)
+    columns = draw_distinct(logits, 12, torch.Generator().manual_seed(3)).tolist()
+    for row, places in enumerate(columns):
+        assert drawn.mask[row].tolist() == [mask[row][place] for place in places]
+        assert drawn.rows[row].tolist() == [rows[row][place] if mask[row][place] else 0 for place in places]
+    assert not drawn.mask.all()

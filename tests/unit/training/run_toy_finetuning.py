@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 from live_toy import LiveToy, make_discriminator, make_live_toy, make_live_trainer
-from safetensors.torch import save_file
 from toy_game import RULES, make_generator, make_schedule
+from toy_processes import save_agreed
 
 from pgmel.negatives import Negatives
 from pgmel.training import Game, World, world
@@ -52,12 +52,7 @@ def main(out: Path, encoder: Path) -> None:
     with world(torch.device("cpu")) as here:
         found = {f"gradient.{name}": tensor for name, tensor in compare_gradients(toy, here).items()}
         found |= {f"train.{name}": tensor for name, tensor in train(toy, here, out / "run").items()}
-        for name, tensor in found.items():
-            mean = here.sum(tensor.double()) / here.size
-            if not torch.allclose(mean, tensor.double(), rtol=0, atol=1e-12):
-                raise SystemExit(f"process {here.rank} has another {name}")
-        if here.leads:
-            save_file({name: tensor.detach().clone().contiguous() for name, tensor in found.items()}, out / "found.safetensors")
+        save_agreed(found, here, out)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from toy_game import RULES, Toy, make_discriminator, make_generator, make_schedule, make_toy, make_trainer
+from toy_processes import save_agreed
 
 from pgmel.negatives import Negatives
 from pgmel.training import Game, TrainingInterruptedError, World, world
@@ -104,13 +104,7 @@ def main(out: Path) -> None:
         found |= {f"straight.{name}": tensor for name, tensor in train(toy, here, out / "straight").items()}
         found |= {f"signal.{name}": tensor for name, tensor in train(toy, here, out / "stopped", here.size - 1).items()}
         found |= {f"resumed.{name}": tensor for name, tensor in train(toy, here, out / "stopped").items()}
-        for name, tensor in found.items():
-            mean = here.sum(tensor.double()) / here.size
-            if not torch.allclose(mean, tensor.double(), rtol=0, atol=1e-12):
-                raise SystemExit(f"process {here.rank} has another {name}")
-        if here.leads:
-            out.mkdir(parents=True, exist_ok=True)
-            save_file({name: tensor.detach().clone().contiguous() for name, tensor in found.items()}, out / "found.safetensors")
+        save_agreed(found, here, out)
 
 
 if __name__ == "__main__":

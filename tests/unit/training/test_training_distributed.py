@@ -1,44 +1,25 @@
 """Two processes give what one gives: the same losses, gradients, metrics and weights."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from run_toy_processes import BATCHES, OBJECTIVES, RULES_APART, main
-from safetensors.torch import load_file
+from toy_processes import Found, load_found, run_by_two
 
 from pgmel.training import MetricsLog, World
 
 SCRIPT = Path(__file__).parent / "run_toy_processes.py"
-Results = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], Path]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+Results = tuple[Found, Found, Path]
 
 
 @pytest.fixture(scope="module")
 def results(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What one process found, what two found, and the folder with the runs of both."""
     folder = tmp_path_factory.mktemp("processes")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
-    done = subprocess.run(
-        [*launcher, str(SCRIPT), str(folder / "two")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_by_two(SCRIPT, folder / "two")
     main(folder / "one")
-    return load_file(folder / "one" / "found.safetensors"), load_file(folder / "two" / "found.safetensors"), folder
+    return load_found(folder / "one"), load_found(folder / "two"), folder
 
 
 def compare(results: Results, prefix: str, at_least: int) -> None:

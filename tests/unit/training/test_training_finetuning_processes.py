@@ -1,26 +1,15 @@
 """Two processes that fine-tune give what one gives."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from run_toy_finetuning import BATCHES, main
-from safetensors.torch import load_file
 from tiny_models import save_bert
+from toy_processes import Found, load_found, run_by_two
 
 SCRIPT = Path(__file__).parent / "run_toy_finetuning.py"
-TESTS = Path(__file__).parents[2]
-Results = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+Results = tuple[Found, Found]
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +17,9 @@ def results(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Resul
     """What one process found, and what two found."""
     folder = tmp_path_factory.mktemp("processes")
     encoder = save_bert(folder / "bert")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
-    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [*launcher, str(SCRIPT), str(folder / "two"), str(encoder)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": path},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_by_two(SCRIPT, folder / "two", encoder)
     main(folder / "one", encoder)
-    return load_file(folder / "one" / "found.safetensors"), load_file(folder / "two" / "found.safetensors")
+    return load_found(folder / "one"), load_found(folder / "two")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from toy_matrix import SYSTEMS, write_matrix
 from toy_runs import read_lines, write_lines
 
 from pgmel.errors import DataError, SettingError
+from pgmel.evaluation import ComparisonRow
 from pgmel.files import read_json, write_json
 from pgmel.settings import read_settings
 from pgmel.training import TrainingInterruptedError
@@ -248,6 +249,44 @@ def test_runs_by_different_states_of_the_code_are_pointed_out(done: Done) -> Non
     path = done.folder() / "run.json"
     write_json(path, read_json(path) | {"code": "other"})
     assert any("different states of the code" in caution for caution in done.again(report_only=True).comparison.cautions)
+
+
+def wall_row(result: CompareResult, system: str) -> ComparisonRow | None:
+    table = next(table for table in result.comparison.tables if table.budget == "wall")
+    return next((row for row in table.rows if row.system == system), None)
+
+
+BOTH = ("updates", "wall")
+
+
+def test_wall_runs_whose_epochs_other_runs_have_set_are_left_out_of_a_report_and_named(done: Done) -> None:
+    assert wall_row(done.again(report_only=True), "uniform")
+    write_matrix(done.file, {"reference": ("training.margin=0.4",), "uniform": SYSTEMS["uniform"]}, budgets=BOTH, overrides=LEARNING)
+    done.again(only=["reference/*"])
+    result = done.again(report_only=True)
+    assert wall_row(result, "reference")
+    assert wall_row(result, "uniform") is None
+    assert "uniform" in [row.system for row in result.comparison.tables[0].rows]
+    assert any("uniform/toy seed 0 (wall) (its epochs were set by" in caution for caution in result.comparison.cautions)
+    assert wall_row(done.again(), "uniform")
+
+
+def test_wall_runs_are_left_out_where_the_reference_s_runs_are_not_those_asked_for(done: Done) -> None:
+    write_matrix(done.file, {"reference": ("training.margin=0.4",), "uniform": SYSTEMS["uniform"]}, budgets=BOTH, overrides=LEARNING)
+    assert wall_row(done.again(report_only=True), "uniform") is None
+
+
+def test_wall_runs_are_flagged_where_the_reference_takes_another_time_now(done: Done, ran: list[str]) -> None:
+    for seed in ("0", "1"):
+        path = done.folder("reference", seed) / "run.json"
+        found = read_json(path)
+        found["phases"]["adversarial"]["seconds"] *= 100
+        write_json(path, found)
+    row = wall_row(done.again(report_only=True), "uniform")
+    assert row is not None
+    assert any("its epochs were set when the reference took" in flag for flag in row.cells["toy"].flags)
+    done.again()
+    assert ran == []
 
 
 # Failures and interruptions

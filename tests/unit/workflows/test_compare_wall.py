@@ -6,7 +6,7 @@ from pgmel.errors import DataError
 from pgmel.settings import Settings
 from pgmel.workflows.compare import Cell
 from pgmel.workflows.compare.record import PhaseTime, RunRecord
-from pgmel.workflows.compare.wall import is_current, plan_wall, wall_cell
+from pgmel.workflows.compare.wall import is_current, plan_wall, wall_cell, wall_flags
 
 
 def record(system: str, seed: int, pretrain: float, game: float, epochs: int = 4, policy: float = 0.0) -> RunRecord:
@@ -46,6 +46,22 @@ def test_a_kept_plan_holds_for_the_runs_it_was_measured_in() -> None:
     plan = plan_wall(runs, REFERENCE)
     assert is_current(plan, [record("uniform", 0, 1.5, 9.0)], REFERENCE)  # the same run, timed again
     assert not is_current(plan, [*runs, record("uniform", 1, 1.0, 2.0)], REFERENCE)
+    assert not is_current(plan, [], REFERENCE)
+    assert not is_current(plan, runs, [])
+
+
+@pytest.mark.parametrize(("seconds", "flagged"), [(17.0, False), (18.6, False), (15.4, False), (18.8, True), (15.2, True)])
+def test_a_time_more_than_a_tenth_off_is_flagged(seconds: float, flagged: bool) -> None:
+    plan = plan_wall([record("uniform", seed, 1.0, 2.0) for seed in range(3)], REFERENCE)
+    flags = wall_flags(seconds, plan, 17.0)
+    assert len(flags) == flagged
+    assert not flagged or "whole epochs" in flags[0]
+
+
+def test_a_time_that_was_right_once_is_flagged_by_what_it_was_set_for() -> None:
+    plan = plan_wall([record("uniform", seed, 1.0, 2.0) for seed in range(3)], REFERENCE)
+    [flag] = wall_flags(17.0, plan, 34.0)
+    assert flag.startswith("trained 17.0 s instead of 34.0 s: its epochs were set when the reference took 17.0 s")
 
 
 def test_the_cell_takes_over_the_epochs() -> None:

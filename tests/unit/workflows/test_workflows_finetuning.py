@@ -19,13 +19,14 @@ from pgmel.linking import Linker, check_bundle, read_card
 from pgmel.records import Mention
 from pgmel.settings import Settings
 from pgmel.training import World
+from pgmel.workflows.assembling import make_trainer
 from pgmel.workflows.build_index import build_bundle
 from pgmel.workflows.compare.single import Bench, run_cell
 from pgmel.workflows.evaluate import evaluate_bundle
 from pgmel.workflows.finetuning import start_finetuning
 from pgmel.workflows.material import load_material, make_encoders, read_data
 from pgmel.workflows.preparation import prepare, start_embedder
-from pgmel.workflows.train import make_trainer, train
+from pgmel.workflows.train import train
 
 MODES = ("last-1", "lora", "full")
 
@@ -298,3 +299,13 @@ def test_the_same_training_mentions_are_drawn_for_every_seed(toy_data: Path) -> 
 
 def test_a_bound_beyond_all_training_mentions_changes_nothing(toy_data: Path) -> None:
     assert read_data(quick_settings("data.max_train_mentions=72"), toy_data).splits == read_data(quick_settings(), toy_data).splits
+
+
+def test_links_by_a_trained_encoder_are_explained(runs: dict[str, ToyRun]) -> None:
+    with Linker.load(runs["lora"].folder / "bundle") as linker:
+        (link,) = linker.link([Mention("m", "Mira", "Back from the river Mira.")], 3, explain=True)
+    for candidate in link.candidates:
+        assert candidate.explanation is not None
+        assert sum(part.value for part in candidate.explanation.parts) == pytest.approx(candidate.score, abs=1e-5)
+        assert [word.word for word in candidate.explanation.words] == ["Mira", "Back", "from", "the", "river"]
+        assert any(abs(word.effect) > 1e-4 for word in candidate.explanation.words[1:])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from toy_runs import ToyRun, read_lines, write_lines
 
-from pgmel.errors import BundleError, DataError, KnowledgeBaseError
+from pgmel.candidates import NameIndex
+from pgmel.errors import BundleError, DataError, IndexFileError, KnowledgeBaseError
 from pgmel.features import Encoders
 from pgmel.files import read_json, write_json
 from pgmel.kb import KnowledgeBase
@@ -85,6 +86,45 @@ def test_a_changed_bundle_links_as_one_built_anew(toy_run: ToyRun, bundle: Path,
     assert links(bundle) == links(tmp_path / "anew")
     build_bundle(toy_run.folder / "bundle", bundle, tmp_path / "again", show_progress=False)
     assert links(tmp_path / "again") == links(bundle)
+
+
+def found_by_name(bundle: Path) -> list[list[tuple[str, float]]]:
+    texts = [*NAMES, "Zanzibra", "Kongo", "II Congo", "Zaire", "DRC"]
+    scores, rows = NameIndex.load(bundle / "names").search(texts, 10)
+    with find_kb(bundle).open() as store:
+        ids = {row: store.ids_of([row])[0] for row in set(rows[rows >= 0].tolist())}
+    return [sorted((ids[row], score) for row, score in zip(*pair, strict=True) if row >= 0) for pair in zip(rows, scores, strict=True)]
+
+
+def test_names_of_a_changed_bundle_are_those_of_one_built_anew(toy_run: ToyRun, bundle: Path, tmp_path: Path) -> None:
+    change(bundle, "remove", write_lines(tmp_path / "r.jsonl", rows(1, 3)))
+    change(bundle, "add", write_lines(tmp_path / "a.jsonl", rows(7, 8, aliases=["Zaire"])))
+    change(bundle, "update", write_lines(tmp_path / "u.jsonl", [{"id": "Q0", "name": "Zanzibar"}, *rows(2, aliases=["DRC"])]))
+    change(bundle, "remove", write_lines(tmp_path / "s.jsonl", rows(5)))
+    assert check_bundle(bundle) == []
+    assert read_card(bundle)["names"] == {"names": 9}
+    final = [{"id": "Q0", "name": "Zanzibar"}, *rows(2, aliases=["DRC"]), *rows(4, 6), *rows(7, 8, aliases=["Zaire"])]
+    build(write_lines(tmp_path / "final.jsonl", final), tmp_path / "kb2")
+    build_bundle(toy_run.folder / "bundle", tmp_path / "kb2", tmp_path / "anew", show_progress=False)
+    assert found_by_name(bundle) == found_by_name(tmp_path / "anew")
+
+
+def test_a_change_without_names_is_refused(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NameIndex, "save", lambda *_: None)
+    with pytest.raises(IndexFileError, match="name index was built over another knowledge base"):
+        change(bundle, "remove", write_lines(tmp_path / "r.jsonl", rows(1)))
+    assert len(KnowledgeBase.open(bundle / "kb" / "kb.sqlite")) == 7
+
+
+def test_names_of_removed_entities_are_a_fault(bundle: Path, tmp_path: Path) -> None:
+    from pgmel.linking import revise_bundle
+
+    names = NameIndex.load(bundle / "names")
+    change(bundle, "remove", write_lines(tmp_path / "r.jsonl", rows(1)))
+    with revise_bundle(bundle) as part, KnowledgeBase.open(part / "kb" / "kb.sqlite") as store:
+        shutil.copytree(bundle / "index", part / "index")
+        names.change(np.empty(0, np.int64), []).save(part / "names", store.fingerprint)
+    assert any("name index" in fault and "does not have" in fault for fault in check_bundle(bundle))
 
 
 def test_a_bundle_with_empty_rows_goes_on_without_them(toy_run: ToyRun, bundle: Path, tmp_path: Path) -> None:

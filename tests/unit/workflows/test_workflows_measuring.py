@@ -163,7 +163,9 @@ def test_nil_figures_count_all_annotated_mentions(material: Material, vectors: V
     assert (nil.true_nil, nil.missed_nil) == ((answered & split.is_nil).sum(), (~answered & split.is_nil).sum())
     assert nil.accuracy.value == pytest.approx(right.mean())
     assert nil.num_mentions == 30
-    assert nil.threshold == 0.5
+    assert nil.threshold is None
+    stern = replace(DECISION, nil_threshold=0.3)
+    assert measure_split(vectors, material, "dev", SETTINGS, "trained", "kb", stern).result.nil.threshold == 0.3  # type: ignore[union-attr]
 
 
 def test_no_nil_figures_where_nothing_is_nil(world: ToyWorld) -> None:

@@ -16,11 +16,12 @@ from pgmel.records import Entity
 from pgmel.testing import toy_world
 from pgmel.training import MetricsLog, World
 from pgmel.workflows import neighbours as neighbours_module
+from pgmel.workflows.assembling import make_trainer
 from pgmel.workflows.material import load_material, make_encoders
 from pgmel.workflows.neighbours import GoldNeighbours, prepare_neighbours
 from pgmel.workflows.preparation import prepare as prepare_all
 from pgmel.workflows.preparation import start_embedder
-from pgmel.workflows.train import make_trainer, train
+from pgmel.workflows.train import train
 
 WORLD = toy_world()
 GOLD = WORLD.gold_rows("train")

@@ -5,18 +5,30 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from pgmel.errors import SettingError
 from pgmel.files import encode_json
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
+from pgmel.settings import read_settings
 
 __all__ = ["EPILOG", "index"]
 
-EPILOG: Final = "Example: pgmel index --model runs/wikimel/bundle --kb data/products --out bundles/products"
+EPILOG: Final = (
+    "Examples: pgmel index --model runs/wikimel/bundle --kb kb/products --out bundles/products   |   "
+    "pgmel index --zero-shot --kb kb/products --out bundles/products --set features.image_encoder=descriptor"
+)
 
 
 def index(
-    model: Annotated[Path, typer.Option("--model", "-m", help="Bundle whose model is used.", show_default=False)],
     kb: Annotated[Path, typer.Option("--kb", help="What `pgmel kb build` wrote, or a data set folder.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new bundle.", show_default=False)],
+    model: Annotated[Path | None, typer.Option("--model", "-m", help="Bundle whose model is used.", show_default=False)] = None,
+    zero_shot: Annotated[bool, typer.Option("--zero-shot", help="Use the untrained model; nothing need be annotated.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="With --zero-shot: TOML file with settings.", show_default=False)
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="With --zero-shot: override a setting; may be repeated.", show_default=False)
+    ] = None,
     layout: Annotated[str, typer.Option(help="Layout of the data set.")] = "auto",
     on_error: Annotated[Literal["stop", "skip"], typer.Option(help="At a faulty record: stop, or skip and count it.")] = "stop",
     kind: Annotated[
@@ -30,21 +42,36 @@ def index(
 ) -> None:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle; nothing is trained.
 
-    The NIL threshold stays that of the old bundle, fitted on its own data; the card says so.
+    The NIL threshold stays that of the old bundle, fitted on its own data; the card says so. With --zero-shot instead of --model the
+    encoders' own similarities link: no probabilities, and no NIL, until `pgmel calibrate` fits them on annotated mentions.
     """
-    from pgmel.workflows.build_index import build_bundle
+    if zero_shot:
+        if model is not None or text_encoder is not None or image_encoder is not None:
+            raise SettingError(
+                "--zero-shot needs no --model; name encoders with --set features.text_encoder=... or features.image_encoder=..."
+            )
+        from pgmel.workflows.start_bundle import start_bundle
 
-    about = build_bundle(
-        model,
-        kb,
-        out,
-        layout=layout,
-        on_error=on_error,
-        kind=kind,
-        device=device,
-        text_encoder=text_encoder,
-        image_encoder=image_encoder,
-    )
+        settings = read_settings(config, overrides or [])
+        about = start_bundle(kb, out, settings, layout=layout, on_error=on_error, kind=kind, device=device)
+    elif model is None:
+        raise SettingError("name the bundle whose model is used with --model, or pass --zero-shot to begin without a trained one")
+    elif config is not None or overrides:
+        raise SettingError("--config and --set go with --zero-shot; a trained model has the settings of its bundle")
+    else:
+        from pgmel.workflows.build_index import build_bundle
+
+        about = build_bundle(
+            model,
+            kb,
+            out,
+            layout=layout,
+            on_error=on_error,
+            kind=kind,
+            device=device,
+            text_encoder=text_encoder,
+            image_encoder=image_encoder,
+        )
     if as_json:
         typer.echo(encode_json(about))
         return

@@ -11,6 +11,7 @@ from pgmel.interfaces.commands.kb_options import (
     AttributesOption,
     DelimiterOption,
     DescriptionOption,
+    EncodingOption,
     FetchOption,
     FormatOption,
     IdOption,
@@ -47,6 +48,7 @@ def build(
     file_format: FormatOption = "auto",
     table: TableOption = None,
     delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
     separator: SeparatorOption = DEFAULT_SEPARATOR,
     on_error: OnErrorOption = "stop",
     id_column: IdOption = None,
@@ -75,7 +77,7 @@ def build(
     """
     from pgmel.workflows.kb import build_kb
 
-    chosen = SourceOptions(file_format, table, delimiter, language or ("en",), instance_of or (), min_sitelinks)
+    chosen = SourceOptions(file_format, table, delimiter, language or ("en",), instance_of or (), min_sitelinks, encoding)
     columns = {"id": id_column, "name": name, "description": description, "aliases": aliases, "images": images}
     fetch = _limits(fetch_pictures, max_picture_mb, fetch_timeout)
     about = build_kb(source, out, read_options(chosen, columns, attributes, separator, pictures, fetch, on_error), overwrite)
@@ -97,6 +99,7 @@ def add(
     file_format: FormatOption = "auto",
     table: TableOption = None,
     delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
     separator: SeparatorOption = DEFAULT_SEPARATOR,
     on_error: OnErrorOption = "stop",
     id_column: IdOption = None,
@@ -117,7 +120,9 @@ def add(
     """Add the entities of a file; only they are encoded and indexed. All of it is done, or nothing."""
     columns = {"id": id_column, "name": name, "description": description, "aliases": aliases, "images": images}
     fetch = _limits(fetch_pictures, max_picture_mb, fetch_timeout)
-    options = read_options(SourceOptions(file_format, table, delimiter), columns, attributes, separator, pictures, fetch, on_error)
+    options = read_options(
+        SourceOptions(file_format, table, delimiter, encoding=encoding), columns, attributes, separator, pictures, fetch, on_error
+    )
     _change(target, source, "add", options, device, text_encoder, image_encoder, as_json)
 
 
@@ -129,6 +134,7 @@ def update(
     file_format: FormatOption = "auto",
     table: TableOption = None,
     delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
     separator: SeparatorOption = DEFAULT_SEPARATOR,
     on_error: OnErrorOption = "stop",
     id_column: IdOption = None,
@@ -149,7 +155,9 @@ def update(
     """Change entities by a file: of each one what the file has a column for is replaced, the rest stays. All of it is done, or nothing."""
     columns = {"id": id_column, "name": name, "description": description, "aliases": aliases, "images": images}
     fetch = _limits(fetch_pictures, max_picture_mb, fetch_timeout)
-    options = read_options(SourceOptions(file_format, table, delimiter), columns, attributes, separator, pictures, fetch, on_error)
+    options = read_options(
+        SourceOptions(file_format, table, delimiter, encoding=encoding), columns, attributes, separator, pictures, fetch, on_error
+    )
     _change(target, source, "update", options, device, text_encoder, image_encoder, as_json, add_missing)
 
 
@@ -160,6 +168,7 @@ def remove(
     file_format: FormatOption = "auto",
     table: TableOption = None,
     delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
     on_error: OnErrorOption = "stop",
     id_column: IdOption = None,
     device: DeviceOption = "auto",
@@ -168,7 +177,9 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Remove entities by their ids. All of it is done, or nothing."""
-    options = read_options(SourceOptions(file_format, table, delimiter), {"id": id_column}, None, "", None, None, on_error)
+    options = read_options(
+        SourceOptions(file_format, table, delimiter, encoding=encoding), {"id": id_column}, None, "", None, None, on_error
+    )
     _change(target, source, "remove", options, device, text_encoder, image_encoder, as_json)
 
 
@@ -191,6 +202,18 @@ def check(
             typer.echo(f"{finding.level:8}{finding.part:10}{finding.text}")
     if any(finding.level == "fault" for finding in found):
         raise typer.Exit(4)
+
+
+@app.command(epilog="Example: pgmel kb export kb/products --out my-data/kb.jsonl")
+def export(
+    target: TargetArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, JSON lines.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+) -> None:
+    """Write the entities as JSON lines: the `kb.jsonl` of a data set to train on, or the source of another knowledge base."""
+    from pgmel.workflows.kb import export_kb
+
+    typer.echo(f"{export_kb(target, out, overwrite):,} entities: {out}")
 
 
 def _limits(fetch: bool, max_mb: float, timeout_s: float) -> "FetchLimits | None":

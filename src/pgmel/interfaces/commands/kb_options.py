@@ -19,6 +19,7 @@ __all__ = [
     "AttributesOption",
     "DelimiterOption",
     "DescriptionOption",
+    "EncodingOption",
     "FetchOption",
     "FormatOption",
     "IdOption",
@@ -48,6 +49,10 @@ TableOption = Annotated[
 DelimiterOption = Annotated[
     str | None,
     typer.Option("--delimiter", help="Between columns; else guessed.", rich_help_panel=_FILE, show_default=False),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of CSV and TSV; else UTF-8, or what the file begins with.", rich_help_panel=_FILE, show_default=False),
 ]
 SeparatorOption = Annotated[
     str, typer.Option("--separator", help="Between several aliases or pictures in one cell.", rich_help_panel=_FILE)

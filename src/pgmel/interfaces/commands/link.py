@@ -11,8 +11,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pgmel.datasets.collecting import locate
 from pgmel.errors import SettingError
 from pgmel.files import encode_json
+from pgmel.interfaces.commands.link_explanations import show_explanations
+from pgmel.interfaces.commands.link_options import (
+    BatchOption,
+    ContextColumnOption,
+    DelimiterOption,
+    EncodingOption,
+    EndColumnOption,
+    FormatOption,
+    IdColumnOption,
+    ImageColumnOption,
+    ImageFolderOption,
+    InputOption,
+    MentionColumnOption,
+    OutputFormatOption,
+    OutputOption,
+    OverwriteOption,
+    PrefixOption,
+    RestartOption,
+    StartColumnOption,
+    StrictOption,
+)
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
 from pgmel.records import Link, Mention
 
@@ -25,37 +47,33 @@ INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 BAD_LINES: Final = 3
-"""Exit code under ``--strict`` where lines could not be used; that of faulty data."""
+"""Exit code under ``--strict`` where rows could not be used; that of faulty data."""
 
 _DESCRIPTION_CHARACTERS: Final = 100
 EPILOG: Final = (
     'Examples: pgmel link --bundle runs/demo/bundle --text "The flag of Georgia." --mention Georgia   |   '
-    "pgmel link --bundle runs/demo/bundle --input mentions.jsonl --output links.jsonl"
+    "pgmel link --bundle runs/demo/bundle --input posts.csv --output posts-linked.csv"
 )
 
 BundleOption = Annotated[Path, typer.Option("--bundle", "-b", help="Folder that training wrote.", show_default=False)]
 TextOption = Annotated[str | None, typer.Option("--text", help="The sentence around the mention.", show_default=False)]
 MentionOption = Annotated[str | None, typer.Option("--mention", help="The words to link.", show_default=False)]
 ImageOption = Annotated[Path | None, typer.Option("--image", help="A picture that goes with the mention.", show_default=False)]
-InputOption = Annotated[
-    Path | None,
+TopKOption = Annotated[int, typer.Option("--top-k", min=1, help="Candidates shown or written for each mention.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: auto, cpu, cuda, cuda:1, mps.")]
+MinProbabilityOption = Annotated[
+    float | None,
     typer.Option(
-        "--input",
-        help='JSONL, one mention a line: {"mention": ..., "context": ..., "id": ..., "start": ..., "end": ..., "image": ...}; all but '
-        "`mention` may be left out, picture paths are relative to the file.",
+        "--min-probability",
+        min=0,
+        max=1,
+        help="Link wherever the best candidate has this probability, and answer NIL elsewhere; instead of the bundle's thresholds.",
         show_default=False,
     ),
 ]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", help="JSONL, one link a line, in order; `<name>.bad.jsonl` gets faulty lines.", show_default=False),
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Say why each candidate has its score; linking then takes dozens of times as long.")
 ]
-TopKOption = Annotated[int, typer.Option("--top-k", min=1, help="Candidates shown or written for each mention.")]
-BatchOption = Annotated[int, typer.Option("--batch-size", min=1, max=4096, help="Mentions encoded at once.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: auto, cpu, cuda, cuda:1, mps.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help=f"Leave with {BAD_LINES} if a line could not be used.")]
-RestartOption = Annotated[bool, typer.Option("--restart", help="Start anew instead of continuing an interrupted job.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
@@ -67,7 +85,21 @@ def link(
     source: InputOption = None,
     output: OutputOption = None,
     top_k: TopKOption = 10,
+    explain: ExplainOption = False,
+    min_probability: MinProbabilityOption = None,
     batch_size: BatchOption = 64,
+    file_format: FormatOption = "auto",
+    output_format: OutputFormatOption = "auto",
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    prefix: PrefixOption = None,
+    image_folder: ImageFolderOption = None,
+    mention_column: MentionColumnOption = None,
+    context_column: ContextColumnOption = None,
+    start_column: StartColumnOption = None,
+    end_column: EndColumnOption = None,
+    image_column: ImageColumnOption = None,
+    id_column: IdColumnOption = None,
     device: DeviceOption = "auto",
     text_encoder: TextEncoderOption = None,
     image_encoder: ImageEncoderOption = None,
@@ -78,29 +110,40 @@ def link(
 ) -> None:
     """Link a mention, or a file of them, to the entities of a bundle's knowledge base.
 
-    A file is linked in order and in bounded memory. After Ctrl-C the same command continues where it stopped. Lines that cannot be used
+    A file is linked in order and in bounded memory. After Ctrl-C the same command continues where it stopped. Rows that cannot be used
     are kept aside with their number and the reason; a picture that is missing or broken is no fault: its mention is linked by text.
     """
-    from pgmel.linking import BulkJob, Linker, bundle_identity
+    from pgmel.linking import BulkJob, BulkOptions, InputOptions, Linker, bundle_identity
 
     def load() -> Linker:
         from pgmel.workflows.train import resolve_device
 
-        return Linker.load(bundle, str(resolve_device(device)), text_encoder=text_encoder, image_encoder=image_encoder)
+        linker = Linker.load(bundle, str(resolve_device(device)), text_encoder=text_encoder, image_encoder=image_encoder)
+        if min_probability is not None:
+            linker.require_probability(min_probability)
+        return linker
 
     if (mention is None) == (source is None):
         raise SettingError("name either --mention (with --text, --image) or --input and --output")
+    columns = {
+        **{"mention": mention_column, "context": context_column, "start": start_column},
+        **{"end": end_column, "image": image_column, "id": id_column},
+    }
+    reading = InputOptions(file_format, delimiter, encoding, columns, image_folder)
+    options = BulkOptions(top_k, reading, output_format, prefix, explain)
     if mention is not None:
-        if output is not None or strict or restart or overwrite:
-            raise SettingError("--output, --strict, --restart and --overwrite go with --input")
+        asked = reading != InputOptions(columns=dict.fromkeys(columns)) or output_format != "auto" or prefix is not None
+        if output is not None or strict or restart or overwrite or asked:
+            raise SettingError("options about files, such as --output, --strict and --mention-column, go with --input")
         with _quiet_features():
-            _link_one(load, _to_mention(mention, text or "", image), top_k, as_json)
+            _link_one(load, _to_mention(mention, text or "", image), top_k, explain, as_json)
         return
     if text is not None or image is not None:
-        raise SettingError("--text and --image go with --mention; the lines of --input name their own")
+        raise SettingError("--text and --image go with --mention; of --input they are columns: --context-column and --image-column")
     if source is None or output is None:
         raise SettingError("--input needs --output, the file to write links to")
-    job = BulkJob(source, output, bundle_identity(bundle), top_k, restart, overwrite)
+    identity = bundle_identity(bundle) + ("" if min_probability is None else f" from {min_probability}")
+    job = BulkJob(source, output, identity, options, restart, overwrite)
     with _quiet_features():
         _link_file(load, job, batch_size, as_json)
     if strict and job.counts.bad:
@@ -123,17 +166,15 @@ def _quiet_features() -> Iterator[None]:
 def _to_mention(surface: str, context: str, image: Path | None) -> Mention:
     if not surface.strip() and image is None:
         raise SettingError("--mention is empty; give the words to link, or a picture with --image")
-    start = context.find(surface)
-    if start < 0:
-        return Mention("mention", surface, context, image=image)
-    return Mention("mention", surface, context, start, start + len(surface), image)
+    start, end = locate(surface, context)
+    return Mention("mention", surface, context, start, end, image)
 
 
-def _link_one(load: Callable[[], "Linker"], mention: Mention, top_k: int, as_json: bool) -> None:
+def _link_one(load: Callable[[], "Linker"], mention: Mention, top_k: int, explain: bool, as_json: bool) -> None:
     from pgmel.linking import link_values
 
     with load() as linker:
-        found = linker.link([mention], top_k)[0]
+        found = linker.link([mention], top_k, explain)[0]
         if as_json:
             typer.echo(encode_json(link_values(found, mention)), nl=False)
         else:
@@ -153,6 +194,7 @@ def _show(console: Console, found: Link, linker: "Linker") -> None:
         cells = (str(place), candidate.name, candidate.entity_id, f"{candidate.score:.3f}", probability, description)
         table.add_row(*map(Text, cells), style=chosen)
     console.print(table)
+    show_explanations(console, found)
     for warning in found.warnings:
         console.print(Text(f"Note: {warning}"))
     console.print(Text(_sentence(found, linker)))
@@ -167,20 +209,35 @@ def _sentence(found: Link, linker: "Linker") -> str:
         return f"Linked to {best.name} ({best.entity_id}){sure}"
     if best.probability is None or linker.decision is None:
         return "NIL"
+    limit = linker.decision.nil_threshold
+    if limit is not None and found.probability is not None and found.probability >= limit:
+        return f"NIL: the probability {found.probability:.3f} that no entity is meant reaches the threshold {limit:.3f}"
     return f"NIL: the best candidate's probability {best.probability:.3f} is below the threshold {linker.decision.threshold:.3f}"
 
 
 def _link_file(load: Callable[[], "Linker"], job: "BulkJob", batch_size: int, as_json: bool) -> None:
     errors = Console(stderr=True)
-    if job.counts.lines:
-        _say(errors, f"Continuing after line {job.counts.lines:,} of {job.facts.lines:,}")
+    _say(errors, _about_columns(job))
+    if job.counts.rows:
+        _say(errors, f"Continuing after row {job.counts.rows:,} of {job.facts.rows:,}")
     try:
         with load() as linker:
             job.run(linker, batch_size)
     except KeyboardInterrupt:
-        _say(errors, f"Stopped after line {job.counts.lines:,} of {job.facts.lines:,}. Run the same command again to continue")
+        _say(errors, f"Stopped after row {job.counts.rows:,} of {job.facts.rows:,}. Run the same command again to continue")
         raise typer.Exit(INTERRUPTED) from None
     _summarise(job, errors, as_json)
+
+
+def _about_columns(job: "BulkJob") -> str:
+    """Say which columns are used, so that nobody links a million rows without their texts by mistake."""
+    used = job.source.columns._asdict()
+    named = ", ".join(f"{role} = {column}" for role, column in used.items() if column is not None and column in job.source.fields)
+    text = f"Columns: {named or 'none'}"
+    if used["context"] not in job.source.fields:
+        text += "; no text around the mentions (--context-column)"
+    kept = {part: column for part, column in job.writer.added.items() if part != column}
+    return f"{text}; added: {', '.join(kept.values())}" if kept else text
 
 
 def _summarise(job: "BulkJob", errors: Console, as_json: bool) -> None:
@@ -189,8 +246,8 @@ def _summarise(job: "BulkJob", errors: Console, as_json: bool) -> None:
         bad_file = str(job.files.bad) if counts.bad else None
         values = {
             "output": str(job.files.output),
-            "bad_lines": bad_file,
-            "lines": counts.lines,
+            "bad_rows": bad_file,
+            "rows": counts.rows,
             "linked": counts.linked,
             "nil": counts.nil,
             "bad": counts.bad,
@@ -205,7 +262,7 @@ def _summarise(job: "BulkJob", errors: Console, as_json: bool) -> None:
             errors, f"Pictures: {counts.pictures_missing:,} missing, {counts.pictures_broken:,} broken; those mentions were linked by text"
         )
     if counts.bad:
-        _say(errors, f"{counts.bad:,} lines could not be used; with their reasons they are in {job.files.bad}")
+        _say(errors, f"{counts.bad:,} rows could not be used; with their reasons they are in {job.files.bad}")
 
 
 def _say(console: Console, text: str) -> None:

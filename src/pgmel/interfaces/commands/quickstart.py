@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from pgmel.files import encode_json
+from pgmel.interfaces.showing import describe_second_stage
 from pgmel.records import NIL
 
 if TYPE_CHECKING:
-    from pgmel.evaluation import Interval, LinkExample
+    from pgmel.evaluation import LinkExample
     from pgmel.workflows.quickstart import Quickstart
 
 __all__ = ["EPILOG", "quickstart"]
@@ -31,6 +32,7 @@ def quickstart(
     logger = logging.getLogger("pgmel")
     if not logger.isEnabledFor(logging.DEBUG):
         logger.setLevel(logging.ERROR)
+    from pgmel.linking import describe_decision
     from pgmel.workflows.quickstart import run_quickstart
 
     result = run_quickstart(out, seed)
@@ -47,13 +49,16 @@ def quickstart(
     console.print(_modality_table(result))
     difference = result.comparison.difference
     console.print(
-        f"Training gains {difference.value:+.3f} H@1 (95 % interval {difference.low:+.3f} to {difference.high:+.3f}) for the fused model.\n"
+        f"Training gains {difference.value:+.3f} H@1 (95 % interval {difference.low:+.3f} to {difference.high:+.3f}) for the fused model."
     )
+    if result.run.second_stage is not None:
+        console.print(f"{describe_second_stage(result.run.second_stage)}. The links below are those of this stage.", highlight=False)
+    console.print()
     for example in result.examples:
         _print_example(console, example)
     decision = result.run.decision
     if decision is not None:
-        console.print(f"NIL is answered where the best candidate's probability is below {decision.threshold:.2f}, chosen on dev.")
+        console.print(describe_decision(decision) + ".", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Done in {result.seconds:.0f} s. Bundle: {result.run.bundle}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Report: {result.report.resolve()}", soft_wrap=True, markup=False, highlight=False)
 
@@ -64,13 +69,9 @@ def _modality_table(result: "Quickstart") -> Table:
         table.add_column(heading, justify="left" if justify == "left" else "right")
     for name, (before, after) in result.modalities.items():
         style = "bold" if name == "fused" else ""
-        cells = [_cell(part.result.overall.h_at_1) for part in (before, after)]
+        cells = [escape(part.result.overall.h_at_1.format(3)) for part in (before, after)]
         table.add_row(name, *cells, f"{after.result.overall.mrr.value:.3f}", style=style)
     return table
-
-
-def _cell(interval: "Interval") -> str:
-    return escape(f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]")
 
 
 def _print_example(console: Console, example: "LinkExample") -> None:
@@ -96,6 +97,7 @@ def _to_json(result: "Quickstart") -> dict[str, object]:
             for name, (before, after) in result.modalities.items()
         },
         "comparison": result.comparison.to_dict(),
+        "second_stage": result.run.second_stage.to_dict() if result.run.second_stage else None,
         "examples": [
             {
                 "mention": example.mention.surface,

@@ -25,6 +25,15 @@ def report(
         str | None, typer.Option(help="Split to show; by default the one that training measured, dev.", show_default=False)
     ] = None,
     errors: Annotated[int, typer.Option("--errors", min=0, help="Most wrong answers to show.")] = 100,
+    remove_gold: Annotated[
+        float,
+        typer.Option(
+            "--remove-gold",
+            min=0,
+            max=0.9,
+            help="Share of the gold entities taken out of the KB for the section on what it lacks; 0 leaves it out.",
+        ),
+    ] = 0.2,
     layout: Annotated[str | None, typer.Option(help="Layout of the data set; by default the run's.", show_default=False)] = None,
     on_error: Annotated[
         Literal["stop", "skip"] | None,
@@ -46,6 +55,7 @@ def report(
         data=data,
         split=split,
         num_errors=errors,
+        remove_gold=remove_gold,
         layout=layout,
         on_error=on_error,
         device=device,

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -21,6 +22,7 @@ __all__ = ["EPILOG", "serve"]
 EPILOG: Final = "Example: pgmel serve --bundle runs/demo/bundle --port 8000   (then open http://127.0.0.1:8000)"
 
 _PACKAGES: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+_RECONCILIATION: Final = "Reconciliation"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -51,6 +53,55 @@ PictureOption = Annotated[float, typer.Option("--max-picture-mib", min=0.001, he
 PixelsOption = Annotated[float, typer.Option("--max-megapixels", min=0.001, max=64, help="Largest picture, in million pixels.")]
 MentionsOption = Annotated[int, typer.Option("--max-mentions", min=1, help="Most mentions in one batch request.")]
 TextOption = Annotated[int, typer.Option("--max-characters", min=1, help="Longest text of a mention, in characters.")]
+PublicOption = Annotated[
+    str | None,
+    typer.Option("--public-url", help="Address of the server as clients see it, where a proxy changes it.", show_default=False),
+]
+OriginsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        help="Origin such as https://example.org whose pages may use the service, besides those on the reader's own machine; * for any; "
+        "may be repeated.",
+        show_default=False,
+        rich_help_panel=_RECONCILIATION,
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option("--service-name", help="Its name; by default that of the data.", show_default=False, rich_help_panel=_RECONCILIATION),
+]
+TypesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--type-attribute",
+        help="Attribute of entities whose values are their types; by default 'instance of', where there is one.",
+        show_default=False,
+        rich_help_panel=_RECONCILIATION,
+    ),
+]
+IdsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--identifier-space",
+        help="URI that tells clients whose ids these are, such as http://www.wikidata.org/entity/; by default the server's own.",
+        show_default=False,
+        rich_help_panel=_RECONCILIATION,
+    ),
+]
+SchemaOption = Annotated[
+    str,
+    typer.Option("--schema-space", help="URI that tells clients what entities are.", rich_help_panel=_RECONCILIATION),
+]
+ViewOption = Annotated[
+    str | None,
+    typer.Option(
+        "--view-url",
+        help="Address of an entity's page, with {{id}} for its id; by default a page of the server.",
+        show_default=False,
+        rich_help_panel=_RECONCILIATION,
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders and model run: auto, cpu, cuda, cuda:1, mps.")]
 
 
@@ -72,22 +123,33 @@ def serve(
     device: DeviceOption = "auto",
     text_encoder: TextEncoderOption = None,
     image_encoder: ImageEncoderOption = None,
+    public_url: PublicOption = None,
+    allow_origin: OriginsOption = None,
+    service_name: NameOption = None,
+    type_attribute: TypesOption = None,
+    identifier_space: IdsOption = None,
+    schema_space: SchemaOption = "https://schema.org/Thing",
+    view_url: ViewOption = None,
 ) -> None:
-    """Serve a bundle over HTTP, with a web page to try it.
+    """Serve a bundle over HTTP, with a web page to try it, and as a reconciliation service for OpenRefine at /reconcile.
 
-    Log lines are JSON on standard error and hold nothing that users send. SIGTERM or Ctrl-C finishes the requests in flight.
+    Log lines are JSON on standard error and hold nothing that users send. SIGTERM or Ctrl-C finishes the requests in flight; SIGHUP loads
+    the bundle again, as after pgmel kb add.
     """
     for package in _PACKAGES:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "serve", "pgmel serve")
     token = read_token(token_env, token_file)
 
-    from pgmel.interfaces.http import Limits, create_app, open_socket, set_up_logs
+    from pgmel.interfaces.http import Limits, ReconciliationOptions, create_app, open_socket, set_up_logs
     from pgmel.interfaces.http.limits import MIB
     from pgmel.linking import Linker
     from pgmel.workflows.train import resolve_device
 
-    hosts = (*_LOCAL_NAMES, *(allow_host or ())) if token is None and host in _LOOPBACK else None
+    reconciliation = ReconciliationOptions(
+        public_url, service_name, identifier_space, schema_space, view_url, type_attribute, tuple(allow_origin or ())
+    )
+    hosts = (*_LOCAL_NAMES, *(allow_host or ()), *_host_of(public_url)) if token is None and host in _LOOPBACK else None
     limits = Limits(
         body_bytes=round(max_body_mib * MIB),
         picture_bytes=round(max_picture_mib * MIB),
@@ -100,9 +162,24 @@ def serve(
     # Before the bundle is read: a port that is taken should not cost a minute.
     listening = open_socket(host, port)
     set_up_logs()
-    with listening, Linker.load(bundle, str(resolve_device(device)), text_encoder=text_encoder, image_encoder=image_encoder) as linker:
-        linker.link([Mention("warm-up", "warm-up")])  # loads what is loaded lazily, so that the first request need not wait for it
-        app = create_app(linker, limits, token=token, batch_size=batch_size, window_s=batch_window_ms / 1000, hosts=hosts)
+    place = str(resolve_device(device))
+
+    def load() -> Linker:
+        opened = Linker.load(bundle, place, text_encoder=text_encoder, image_encoder=image_encoder)
+        opened.link([Mention("warm-up", "warm-up")])  # loads what is loaded lazily, so that the first request need not wait for it
+        return opened
+
+    with listening, load() as linker:
+        app = create_app(
+            linker,
+            limits,
+            token=token,
+            batch_size=batch_size,
+            window_s=batch_window_ms / 1000,
+            hosts=hosts,
+            reconciliation=reconciliation,
+            load=load,
+        )
         _run(app, listening, bundle, len(linker.kb), timeout, exposed=token is None and host not in _LOOPBACK)
 
 
@@ -130,6 +207,11 @@ def read_token(variable: str | None, file: Path | None) -> str | None:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingError(f"{where} holds a character that no token can have; use letters and digits")
     return token
+
+
+def _host_of(address: str | None) -> tuple[str, ...]:
+    host = urlsplit(address or "").hostname
+    return () if host is None else (f"[{host}]" if ":" in host else host,)
 
 
 def _run(app: "FastAPI", listening: "socket.socket", bundle: Path, entities: int, grace_s: float, exposed: bool) -> None:

@@ -1,12 +1,13 @@
 """``pgmel train``: from a data set to a trained, evaluated, saved linker."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
 from pgmel.files import encode_json
+from pgmel.interfaces.showing import describe_second_stage
 from pgmel.settings import read_settings
 
 __all__ = ["EPILOG", "train"]
@@ -30,28 +31,34 @@ def train(
     """
     settings = read_settings(config, overrides or [])
     from pgmel.evaluation import render_slices, render_table
+    from pgmel.linking import describe_decision
     from pgmel.workflows.train import train as run_training
 
     run = run_training(settings, out, data, restart=restart)
     if run.zero_shot is None or run.trained is None:
         return  # another process of the same run reports
     if as_json:
-        results = {"zero_shot": run.zero_shot.result.to_dict(), "trained": run.trained.result.to_dict()}
+        results: dict[str, Any] = {"zero_shot": run.zero_shot.result.to_dict(), "trained": run.trained.result.to_dict()}
+        if run.reranked is not None and run.second_stage is not None:
+            results |= {"reranked": run.reranked.result.to_dict(), "second_stage": run.second_stage.to_dict()}
         typer.echo(encode_json({"bundle": str(run.bundle), "steps": run.result.steps, "best_step": run.result.best_step, **results}))
         return
     console = Console()
     split = settings.data.dev_split
     systems = {"zero-shot": run.zero_shot.result, "trained": run.trained.result}
+    if run.reranked is not None:
+        systems["re-ranked"] = run.reranked.result
     console.print(render_table({name: result.overall for name, result in systems.items()}, f"{run.material.dataset.name}, {split}"))
     console.print(render_slices({name: result.slices for name, result in systems.items()}))
+    if run.second_stage is not None:
+        console.print(describe_second_stage(run.second_stage), highlight=False)
+    elif settings.linking.rerank:
+        console.print("No second stage: nothing to fit it on, or no gain on held-out training mentions")
     for reason, count in run.trained.result.excluded.items():
         console.print(f"{count:,} mentions of {split} were not ranked: {reason}")
     decision = run.decision
     if decision is not None and settings.linking.nil:
-        origin = (
-            f"simulated, since {split} has no NIL mention" if decision.simulated_nil else f"{decision.num_nil:,} NIL mentions in {split}"
-        )
-        console.print(f"NIL is answered below a probability of {decision.threshold:.2f} ({origin}; linking.nil=false switches it off)")
+        console.print(describe_decision(decision, split), markup=False, highlight=False)
     early = ", stopped early" if run.result.stopped_early else ""
     console.print(f"{run.result.steps:,} steps in {run.result.seconds:,.0f} s{early}; best after step {run.result.best_step:,}")
     console.print(f"bundle: {run.bundle}", soft_wrap=True, markup=False, highlight=False)

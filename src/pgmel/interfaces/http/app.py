@@ -1,7 +1,8 @@
 """The application: routes, the page, the documentation, and what every request passes."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from pgmel.interfaces.http.cross_origin import CrossOrigin
 from pgmel.interfaces.http.gate import Gate
 from pgmel.interfaces.http.limits import Limits
 from pgmel.interfaces.http.problems import PROBLEMS, Problem, problem_response
+from pgmel.interfaces.http.reconciliation import DRAFT_ROOT, ROOT, Reconciliation, ReconciliationOptions, make_reconciliation_router
 from pgmel.interfaces.http.reference import render_reference
 from pgmel.interfaces.http.routes import SCHEMAS, make_router
 from pgmel.interfaces.http.schemas import ProblemAnswer
@@ -38,6 +41,8 @@ def create_app(
     batch_size: int = 64,
     window_s: float = 0.002,
     hosts: Collection[str] | None = None,
+    reconciliation: ReconciliationOptions | None = None,
+    load: Callable[[], Linker] | None = None,
 ) -> FastAPI:
     """Make the application over a linker, which nobody else may use for linking and which is not closed with it.
 
@@ -48,8 +53,12 @@ def create_app(
         batch_size: Most mentions linked in one call; 1 turns micro-batching off.
         window_s: How long a batch that is not full waits for more requests, in seconds.
         hosts: Names that requests may be addressed to; None takes any.
+        reconciliation: How the reconciliation service presents itself.
+        load: Opens the bundle again; ``app.state.reload()`` puts what it gives in the linker's place.
     """
     limits = limits or Limits()
+    options = reconciliation or ReconciliationOptions()
+    cross_origin = CrossOrigin((ROOT,), ("/pictures",), options.origins)
     service = Service(linker, limits, batch_size, window_s, token is not None)
 
     @asynccontextmanager
@@ -66,11 +75,23 @@ def create_app(
         lifespan=lifespan,
     )
     app.include_router(make_router(service))
+    app.include_router(make_reconciliation_router(Reconciliation(service, options), cross_origin))
+    if load is not None:
+        app.state.reload = partial(service.reload, load)
     _add_pages(app)
     _describe_bodies(app)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_middleware(Gate, limits=limits, monitor=service.monitor, open_paths=OPEN_PATHS, token=token, hosts=hosts)
+    app.add_middleware(
+        Gate,
+        limits=limits,
+        monitor=service.monitor,
+        open_paths=OPEN_PATHS,
+        token=token,
+        hosts=hosts,
+        cross_origin=cross_origin,
+        manifests=(ROOT, f"{ROOT}/", DRAFT_ROOT, f"{DRAFT_ROOT}/"),
+    )
     return app
 
 

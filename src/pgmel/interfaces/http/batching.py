@@ -2,7 +2,7 @@
 
 Encoding and searching one mention costs nearly as much as a few of them, so requests that come at the same time are cheaper together. Only
 requests for the same number of candidates share a call, since a compressed index searches deeper for more: every mention is answered as
-the linker alone would answer it.
+the linker alone would answer it. Mentions to be explained take far longer; they are linked one at a time, after what else is there.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ _STOP: Final = None
 class _Job:
     mentions: Sequence[Mention]
     top_k: int
+    explain: bool = False
     links: "Future[list[Link]]" = field(default_factory=Future)
 
 
@@ -74,10 +75,11 @@ class Batcher:
         """Mentions that wait or are in work."""
         return self._waiting
 
-    async def link(self, mentions: Sequence[Mention], top_k: int) -> list[Link]:
+    async def link(self, mentions: Sequence[Mention], top_k: int, explain: bool = False) -> list[Link]:
         """Link mentions; cancelling it takes back what the worker has not begun.
 
-        A long list is handed over in pieces of ``batch_size``, one after the other, so that it does not hold up other requests.
+        A long list is handed over in pieces of ``batch_size``, one after the other, so that it does not hold up other requests; mentions
+        to be explained are handed over one by one.
 
         Raises:
             Problem: ``overloaded``, if too much is waiting.
@@ -87,8 +89,9 @@ class Batcher:
         self._waiting += len(mentions)  # changed in the event loop's thread only
         try:
             links: list[Link] = []
-            for start in range(0, len(mentions), self._batch_size):
-                job = _Job(mentions[start : start + self._batch_size], top_k)
+            size = 1 if explain else self._batch_size
+            for start in range(0, len(mentions), size):
+                job = _Job(mentions[start : start + size], top_k, explain)
                 self._jobs.put(job)
                 found: list[Link] = await asyncio.wrap_future(job.links)
                 links += found
@@ -105,7 +108,10 @@ class Batcher:
         while (job := self._next(None)) is not _STOP:
             batch = self._gather(job)
             for top_k in dict.fromkeys(job.top_k for job in batch):
-                self._link_together([job for job in batch if job.top_k == top_k])
+                self._link_together([job for job in batch if job.top_k == top_k and not job.explain])
+            for job in batch:
+                if job.explain:
+                    self._link_together([job])
 
     def _gather(self, first: _Job) -> list[_Job]:
         batch, count = [first], len(first.mentions)
@@ -139,7 +145,7 @@ class Batcher:
         if self._on_batch is not None:
             self._on_batch(len(mentions))
         try:
-            links = iter(self._linker.link(mentions, jobs[0].top_k))
+            links = iter(self._linker.link(mentions, jobs[0].top_k, **_wishes(jobs[0])))
             answers: list[list[Link] | Exception] = [[next(links) for _ in job.mentions] for job in jobs]
         except Exception as error:
             # What one request brings must not spoil the others' answers.
@@ -155,3 +161,7 @@ class Batcher:
             return self._linker.link(list(job.mentions), job.top_k)
         except Exception as error:
             return error
+
+
+def _wishes(job: _Job) -> dict[str, bool]:
+    return {"explain": True} if job.explain else {}

@@ -6,13 +6,15 @@ import hmac
 import re
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pgmel.interfaces.http.cross_origin import CrossOrigin
 from pgmel.interfaces.http.limits import MIB, Limits
 from pgmel.interfaces.http.logs import log_event, log_fault
 from pgmel.interfaces.http.monitoring import Monitor
@@ -60,6 +62,8 @@ class Gate:
         token: What ``Authorization: Bearer`` must carry; None lets everybody in.
         hosts: Names that the header ``Host`` may carry, without a port; None takes any. A page elsewhere that has its own name point to
             this machine would otherwise read from a server that only this machine reaches.
+        cross_origin: Which pages of other origins may read what; None for none.
+        manifests: Paths that need no token where they are read without any parameter.
     """
 
     def __init__(
@@ -70,8 +74,12 @@ class Gate:
         open_paths: Collection[str],
         token: str | None = None,
         hosts: Collection[str] | None = None,
+        cross_origin: CrossOrigin | None = None,
+        manifests: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._cross_origin = cross_origin or CrossOrigin(())
+        self._manifests = frozenset(manifests)
         self._limits = limits
         self._monitor = monitor
         self._open_paths = frozenset(open_paths)
@@ -97,8 +105,12 @@ class Gate:
             self._note(scope, exchange)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send, exchange: _Exchange) -> None:
-        sender = _sender(send, exchange)
+        sender = _sender(send, exchange, self._cross_origin.headers(scope["path"], headers.get("origin")))
         try:
+            if self._cross_origin.is_preflight(scope["method"], scope["path"], headers):
+                self._check_host(headers)
+                await Response(status_code=204, headers=self._cross_origin.preflight_headers())(scope, receive, sender)
+                return
             self._check(scope, headers)
             async with asyncio.timeout(self._limits.timeout_s):
                 await self._app(scope, self._receiver(receive, exchange), sender)
@@ -116,9 +128,8 @@ class Gate:
     def _check(self, scope: Scope, headers: Headers) -> None:
         if self._open_requests > self._limits.open_requests:
             raise Problem("overloaded", f"{self._limits.open_requests} requests are open already", "Send it again later")
-        if self._hosts is not None and _PORT.sub("", headers.get("host", "")).lower() not in self._hosts:
-            raise Problem("unknown_host", "this server does not answer for that host name", "Start it with --allow-host NAME")
-        if self._token is not None and not self._is_open(scope["path"]):
+        self._check_host(headers)
+        if self._token is not None and not self._is_open(scope):
             kind, _, given = headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(_digest(given.strip().encode("latin-1")), self._token):
                 raise Problem("unauthorized", "the token is missing or wrong", "Send the header Authorization: Bearer TOKEN")
@@ -126,7 +137,14 @@ class Gate:
         if declared.isdecimal() and int(declared) > self._limits.body_bytes:
             raise self._too_large()
 
-    def _is_open(self, path: str) -> bool:
+    def _check_host(self, headers: Headers) -> None:
+        if self._hosts is not None and _PORT.sub("", headers.get("host", "")).lower() not in self._hosts:
+            raise Problem("unknown_host", "this server does not answer for that host name", "Start it with --allow-host NAME")
+
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        if path in self._manifests and scope["method"] in ("GET", "HEAD") and not scope["query_string"]:
+            return True
         folders = tuple(prefix for prefix in self._open_paths if prefix.endswith("/") and prefix != "/")
         return path in self._open_paths or path.startswith(folders)
 
@@ -174,14 +192,16 @@ class Gate:
         log_event("request", **values)
 
 
-def _sender(send: Send, exchange: _Exchange) -> Send:
+def _sender(send: Send, exchange: _Exchange, shared: Mapping[str, str]) -> Send:
     async def marking(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = exchange.request_id
-            for name, value in SAFE_HEADERS.items():
+            for name, value in shared.items():
                 headers[name] = value
+            for name, value in SAFE_HEADERS.items():
+                headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-store")
         elif message["type"] == "http.response.body":
             exchange.bytes_out += len(message.get("body", b""))

@@ -17,14 +17,16 @@ class Limits:
     """Limits, each with an error of its own.
 
     ``body_bytes`` bounds a request's body, ``picture_bytes`` and ``picture_pixels`` (width times height) one picture, ``mentions`` the
-    length of a batch request, ``text_characters`` a mention's words and its text each, ``top_k`` the candidates asked for. A request is
-    answered within ``timeout_s`` seconds or refused. ``waiting_mentions`` and ``open_requests`` bound what all requests hold together.
+    length of a batch request, ``explained_mentions`` that of one whose links are explained, ``text_characters`` a mention's words and its
+    text each, ``top_k`` the candidates asked for. A request is answered within ``timeout_s`` seconds or refused. ``waiting_mentions`` and
+    ``open_requests`` bound what all requests hold together.
     """
 
     body_bytes: int = 32 * MIB
     picture_bytes: int = 8 * MIB
     picture_pixels: int = 24_000_000
     mentions: int = 256
+    explained_mentions: int = 16
     text_characters: int = 20_000
     top_k: int = 100
     timeout_s: float = 30.0

@@ -36,7 +36,10 @@ def render_reference(openapi: Mapping[str, Any], problems: Mapping[str, tuple[in
         for path, methods in openapi["paths"].items()
         for method, values in methods.items()
     ]
-    nested = ("MentionRequest", "CandidateAnswer", "LinkAnswer", "SearchHit")
+    nested = (
+        *("MentionRequest", "CandidateAnswer", "ExplanationAnswer", "ScorePartAnswer", "GatesAnswer", "WordAnswer", "PictureAnswer"),
+        *("LinkAnswer", "SearchHit"),
+    )
     parts = [{"name": name, "fields": _fields(schemas[name], schemas)} for name in nested if name in schemas]
     return _template().render(info=openapi["info"], operations=operations, parts=parts, problems=problems)
 

@@ -92,7 +92,7 @@ def _add_entities(router: APIRouter, service: Service) -> None:
     )
     async def entity(entity_id: str) -> Response:
         """Tell about one entity."""
-        return _json(await service.call(service.entities.describe, entity_id))
+        return _json(await service.ask(lambda entities: entities.describe(entity_id)))
 
     @router.get(
         "/pictures/{entity_id:path}",
@@ -102,7 +102,7 @@ def _add_entities(router: APIRouter, service: Service) -> None:
     )
     async def picture(entity_id: str) -> Response:
         """Show an entity's first usable picture, 320 pixels wide or high at most."""
-        content = await service.call(service.entities.picture, entity_id)
+        content = await service.ask(lambda entities: entities.picture(entity_id))
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": f"private, max-age={_PICTURE_AGE_S}"})
 
     @router.get("/search", response_model=SearchAnswer, responses=_problems("unauthorized", "invalid_request"), tags=["entities"])
@@ -111,7 +111,7 @@ def _add_entities(router: APIRouter, service: Service) -> None:
         limit: Annotated[int, Query(ge=1, le=50, description="Most entities returned.")] = 10,
     ) -> Response:
         """Find entities by name, without regard to case, accents, and small slips."""
-        return _json({"entities": await service.call(service.entities.search, q, limit)})
+        return _json({"entities": await service.ask(lambda entities: entities.search(q, limit))})
 
 
 def _add_state(router: APIRouter, service: Service) -> None:

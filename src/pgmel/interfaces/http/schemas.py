@@ -9,17 +9,25 @@ __all__ = [
     "BatchRequest",
     "CandidateAnswer",
     "EntityAnswer",
+    "ExplanationAnswer",
+    "GatesAnswer",
     "HealthAnswer",
     "LinkAnswer",
     "LinkRequest",
     "MentionRequest",
+    "PictureAnswer",
     "ProblemAnswer",
+    "ScorePartAnswer",
     "SearchAnswer",
     "SearchHit",
+    "WordAnswer",
 ]
 
 TopK = Annotated[int, Field(ge=1, description="Candidates wanted for each mention.")]
 Details = Annotated[bool, Field(description="Whether candidates carry description, picture and how their name matches.")]
+Explain = Annotated[
+    bool, Field(description="Whether candidates carry an `explanation` of their score; takes as long as linking dozens of mentions.")
+]
 
 
 class _Request(BaseModel):
@@ -59,6 +67,7 @@ class LinkRequest(MentionRequest):
 
     top_k: TopK = 10
     details: Details = False
+    explain: Explain = False
 
 
 class BatchRequest(_Request):
@@ -67,15 +76,62 @@ class BatchRequest(_Request):
     mentions: list[MentionRequest] = Field(min_length=1)
     top_k: TopK = 10
     details: Details = False
+    explain: Explain = False
+
+
+class ScorePartAnswer(_Answer):
+    """A summand of a score."""
+
+    name: str = Field(description="The channel that it is owed to, or the re-ranker's group of features.")
+    kind: str = Field(description="`text`, `lexical` (spelling of names) or `image`; or `order`, for candidates not ranked again.")
+    stage: str = Field(description="`model`, or `reranker`.")
+    value: float
+
+
+class GatesAnswer(_Answer):
+    """Mean gates: 1 for text alone, 0 for the picture alone; null where there is none."""
+
+    mention: float | None
+    entity: float | None
+
+
+class WordAnswer(_Answer):
+    """A word, and by how much the score falls if it is left out."""
+
+    word: str
+    place: str = Field(description="`mention`, or `context` for another word of the text.")
+    start: int | None = Field(description="Where it begins in `context`, in characters; null for a mention that is not in it.")
+    end: int | None
+    effect: float
+
+
+class PictureAnswer(_Answer):
+    """The picture sent, in equal parts."""
+
+    rows: int
+    columns: int
+    effects: list[float] = Field(description="By how much the score falls if a part is painted over; row by row from the top left.")
+
+
+class ExplanationAnswer(_Answer):
+    """Why a candidate has its score."""
+
+    kinds: dict[str, float] = Field(description="The parts, added up by kind.")
+    parts: list[ScorePartAnswer] = Field(description="They add up to the score.")
+    gates: GatesAnswer
+    name_match: str | None = Field(description="How name or aliases match the words: `name`, `alias`, `part`, or null.")
+    words: list[WordAnswer]
+    picture: PictureAnswer | None
 
 
 class CandidateAnswer(_Answer):
-    """A candidate; the last three only with `details`."""
+    """A candidate; the last three only with `details`, the explanation only with `explain`."""
 
     entity_id: str
     name: str
-    score: float = Field(description="Similarity, -1 to 1.")
+    score: float = Field(description="Similarity, -1 to 1, and where the bundle has a re-ranker what that adds.")
     probability: float | None = Field(description="Calibrated, 0 to 1; null where the bundle was not calibrated.")
+    explanation: ExplanationAnswer | None = None
     description: str | None = None
     picture: str | None = Field(None, description="Address of its picture, or null.")
     name_match: str | None = Field(None, description="How name or aliases match the words: `name`, `alias`, `part`, or null.")
@@ -131,7 +187,9 @@ class HealthAnswer(_Answer):
     version: str
     entities: int
     calibrated: bool
-    threshold: float | None = Field(description="Probability from which on the best candidate is linked; null: always.")
+    threshold: float | None = Field(
+        description="Probability from which on the best candidate is linked, unless NIL is likely enough; null: any."
+    )
     reads_pictures: bool
     token_needed: bool
     limits: dict[str, Any]

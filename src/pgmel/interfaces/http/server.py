@@ -1,5 +1,6 @@
 """Run the application: a socket, signals, and an end that finishes what is in flight."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 from pgmel.errors import SettingError
 from pgmel.interfaces.http.logs import log_event
@@ -44,6 +46,8 @@ def address_of(listening: socket.socket) -> str:
 def run_server(app: FastAPI, listening: socket.socket, grace_s: float = 30.0, when_ready: Callable[[], None] | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; then take no new connections and finish the requests in flight. A second Ctrl-C ends at once.
 
+    SIGHUP calls ``app.state.reload``, if there is one.
+
     Args:
         app: What answers.
         listening: Where, as ``open_socket`` gave it.
@@ -61,7 +65,7 @@ def run_server(app: FastAPI, listening: socket.socket, grace_s: float = 30.0, wh
         server_header=False,
         timeout_graceful_shutdown=max(1, round(grace_s)),
     )
-    server = _Server(config, when_ready)
+    server = _Server(config, app.state, when_ready)
     # uvicorn raises the signal again when it is done; by then there is nothing left to end.
     before = {kind: signal.signal(kind, _ignore) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -78,16 +82,34 @@ def _ignore(_signal: int, _frame: Any) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and that it is asked to stop."""
+    """Says when it is ready and that it is asked to stop, and loads the bundle anew on SIGHUP."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, when_ready: Callable[[], None] | None) -> None:
         super().__init__(config)
+        self._state = state
         self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started:
+            self._reload_when_asked()
         if self.started and self._when_ready is not None:
             self._when_ready()
+
+    def _reload_when_asked(self) -> None:
+        reload = getattr(self._state, "reload", None)
+        if reload is None or not hasattr(signal, "SIGHUP"):
+            return
+        loop = asyncio.get_running_loop()
+        running: set[asyncio.Task[None]] = set()
+
+        def begin() -> None:
+            log_event("reloading")
+            task = loop.create_task(reload())
+            running.add(task)  # the loop itself keeps no hold of a task
+            task.add_done_callback(running.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, begin)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log_event("stopping", open_requests=len(self.server_state.tasks))

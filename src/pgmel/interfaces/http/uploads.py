@@ -107,6 +107,9 @@ def check_limits(request: LinkRequest | BatchRequest, limits: Limits) -> None:
     mentions = request.mentions if isinstance(request, BatchRequest) else [request]
     if len(mentions) > limits.mentions:
         raise Problem("batch_too_long", f"{len(mentions):,} mentions are more than {limits.mentions:,}", "Send them in several requests")
+    if request.explain and len(mentions) > limits.explained_mentions:
+        message = f"{len(mentions):,} mentions are more than the {limits.explained_mentions:,} that are explained at once"
+        raise Problem("batch_too_long", message, "Send them in several requests, or without explain")
     if request.top_k > limits.top_k:
         raise Problem("invalid_request", f"top_k is {request.top_k:,}, more than {limits.top_k}", f"Ask for {limits.top_k} at most")
     for number, mention in enumerate(mentions, start=1):

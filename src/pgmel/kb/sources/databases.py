@@ -1,7 +1,7 @@
 """Sources that are tables of typed columns: Parquet files and SQLite databases."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, final
@@ -11,9 +11,43 @@ from pgmel.errors import DataError, MissingExtraError
 from pgmel.kb.sources.columns import Ask, choose
 from pgmel.kb.sources.source import Located
 
-__all__ = ["ParquetFile", "SqliteTable"]
+__all__ = ["ArrowRow", "ParquetFile", "SqliteTable"]
 
 _ROWS_AT_ONCE: Final = 1024
+
+
+@final
+class ArrowRow(Mapping[str, Any]):
+    """A row of an Arrow record batch; values become Python's when they are looked at."""
+
+    __slots__ = ("_lists", "batch", "index")
+
+    def __init__(self, batch: Any, index: int, lists: dict[str, list[Any]]) -> None:
+        self.batch = batch
+        self.index = index
+        self._lists = lists  # the columns that were looked at, shared by the rows of the batch
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._lists:
+            if name not in self.batch.schema.names:
+                raise KeyError(name)
+            try:
+                self._lists[name] = self.batch.column(name).to_pylist()
+            except ValueError:  # one cell spoils the column, such as text that is not UTF-8
+                return self._cell(name)
+        return self._lists[name][self.index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.batch.schema.names)
+
+    def __len__(self) -> int:
+        return len(self.batch.schema.names)
+
+    def _cell(self, name: str) -> Any:
+        try:
+            return self.batch.column(name)[self.index].as_py()
+        except ValueError as error:
+            raise DataError(f"the column {name!r} holds a value that cannot be read ({error})") from None
 
 
 @final
@@ -28,16 +62,20 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.num_left_out = 0
-        self.fields: tuple[str, ...] = tuple(self._open().schema_arrow.names)
+        opened = self._open()
+        self.schema: Any = opened.schema_arrow
+        self.num_rows: int = opened.metadata.num_rows
+        self.fields: tuple[str, ...] = tuple(self.schema.names)
 
     def rows(self, fields: Sequence[str] = ()) -> Iterator[Located]:
         """Yield the rows."""
         number = 0
         try:
             for batch in self._open().iter_batches(_ROWS_AT_ONCE, columns=list(fields) or None):
-                for values in batch.to_pylist():
+                lists: dict[str, list[Any]] = {}
+                for index in range(batch.num_rows):
                     number += 1
-                    yield f"row {number}", values
+                    yield f"row {number}", ArrowRow(batch, index, lists)
         except (OSError, ValueError) as error:
             raise DataError(f"the file cannot be read any further ({error})", self.path, f"after row {number}", "Get it again") from None
 

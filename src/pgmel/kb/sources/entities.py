@@ -1,6 +1,5 @@
 """From a source's rows to drafts of entities, in which pictures are still names."""
 
-import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -11,6 +10,7 @@ import msgspec
 
 from pgmel.errors import DataError
 from pgmel.kb.codec import check_entity
+from pgmel.kb.sources.cells import cell_text
 from pgmel.kb.sources.columns import Columns
 from pgmel.kb.sources.source import Report, Source
 from pgmel.records import Entity
@@ -90,9 +90,9 @@ def _draft(place: str, values: Mapping[str, Any], columns: Columns, separator: s
 
     return Draft(
         place,
-        cell(columns.id, _text),
-        cell(columns.name, _text),
-        cell(columns.description, _text),
+        cell(columns.id, cell_text),
+        cell(columns.name, cell_text),
+        cell(columns.description, cell_text),
         cell(columns.aliases, many),
         cell(columns.images, many),
         _attributes(values, columns.attributes) if columns.attributes else None,
@@ -110,32 +110,13 @@ def _check(draft: Draft) -> None:
         raise DataError(f"a text of the entity {draft.id!r} is not valid Unicode", fix="Save the source as UTF-8") from None
 
 
-def _text(value: Any) -> str:
-    """Return a plain value as text: ``""`` for what is absent, ``12`` for 12.0.
-
-    Raises:
-        TypeError: If it is no text and no number.
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bytes | list | tuple | dict | set):
-        raise TypeError(f"holds a {type(value).__name__} where a text is expected")
-    return str(value)
-
-
 def _texts(value: Any, separator: str) -> tuple[str, ...]:
     if isinstance(value, str):
         found = _json_of(value)
         value = found if isinstance(found, list) else value.split(separator) if separator else [value]
     elif not isinstance(value, list | tuple):
         value = [value]
-    return tuple(dict.fromkeys(text for text in map(_text, value) if text))
+    return tuple(dict.fromkeys(text for text in map(cell_text, value) if text))
 
 
 def _attributes(values: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, str]:
@@ -156,7 +137,7 @@ def _attributes(values: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str
 
 
 def _plain(value: Any) -> str:
-    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else _text(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else cell_text(value)
 
 
 def _json_of(text: str) -> Any:

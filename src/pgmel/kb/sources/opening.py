@@ -1,6 +1,6 @@
 """From a path to the source that reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -37,7 +37,7 @@ _COMPRESSED: Final = (".gz", ".bz2", ".xz")
 @final
 @dataclass(frozen=True)
 class SourceOptions:
-    """How a source is read, as far as the format knows such a thing: table, delimiter, and the choices of a Wikidata dump."""
+    """How a source is read, as far as the format knows such a thing: table, delimiter, encoding, and the choices of a Wikidata dump."""
 
     format: str = "auto"
     table: str | None = None
@@ -45,6 +45,7 @@ class SourceOptions:
     languages: Sequence[str] = ("en",)
     instance_of: Sequence[str] = ()
     min_sitelinks: int = 0
+    encoding: str | None = None
 
 
 def open_source(path: Path, options: SourceOptions, ask: Ask | None = None) -> Source:
@@ -60,7 +61,7 @@ def open_source(path: Path, options: SourceOptions, ask: Ask | None = None) -> S
     if kind == "jsonl":
         return JsonLines(path)
     if kind in ("csv", "tsv"):
-        return Table(path, options.delimiter or ("\t" if kind == "tsv" else None))
+        return Table(path, options.delimiter or ("\t" if kind == "tsv" else None), options.encoding)
     if kind == "parquet":
         return ParquetFile(path)
     if kind == "sqlite":
@@ -70,20 +71,25 @@ def open_source(path: Path, options: SourceOptions, ask: Ask | None = None) -> S
     return WikidataDump(path, options.languages, options.instance_of, options.min_sitelinks)
 
 
-def find_format(path: Path) -> str:
+def find_format(path: Path, formats: Iterable[str] = FORMATS) -> str:
     """Tell the format by the file's ending, and JSON lines from a dump by the first line.
 
+    Args:
+        path: The file.
+        formats: Those that are possible.
+
     Raises:
-        DataError: If it cannot be told, or the file is missing.
+        DataError: If it cannot be told or is not among them, or the file is missing.
     """
     if path.is_dir():
-        raise DataError("a folder stands where a file of entities was expected", path, fix="Name the file in it")
+        raise DataError("a folder stands where a file was expected", path, fix="Name the file in it")
     if not path.exists():
         raise DataError("the file does not exist", path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     ending = next((suffix for suffix in reversed(suffixes) if suffix not in _COMPRESSED), "")
-    if ending == ".json":
-        return "wikidata" if any(map(looks_like_wikidata, first_lines(path, 1))) else "jsonl"
-    if ending not in _ENDINGS:
-        raise DataError(f"the format cannot be told from the ending {path.suffix!r}", path, fix=f"Name it: --format {'|'.join(FORMATS)}")
-    return _ENDINGS[ending]
+    if ending == ".json" and "wikidata" in formats and any(map(looks_like_wikidata, first_lines(path, 1))):
+        return "wikidata"
+    kind = "jsonl" if ending == ".json" else _ENDINGS.get(ending, "")
+    if kind not in formats:
+        raise DataError(f"the format cannot be told from the ending {path.suffix!r}", path, fix=f"Name it: --format {'|'.join(formats)}")
+    return kind

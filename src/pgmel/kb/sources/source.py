@@ -6,7 +6,23 @@ from typing import Any, NoReturn, Protocol
 
 from pgmel.errors import DataError
 
-__all__ = ["Located", "Report", "Source", "reject"]
+__all__ = ["Located", "Report", "RowError", "Source", "TornRowError", "reject"]
+
+
+class RowError(DataError):
+    """A row that cannot be read; ``text`` is how it stands in the file."""
+
+    def __init__(self, rule: str, file: object, place: str, fix: str | None = None, text: str = "") -> None:
+        super().__init__(rule, file, place, fix)
+        self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.rule, self.file, self.place, self.fix, self.text)
+
+
+class TornRowError(RowError):
+    """A row that is no text in the encoding in which the file is read."""
+
 
 Located = tuple[str, Mapping[str, Any] | DataError]
 """A row's place, as a person would look for it (``line 12``), and its values by field, or what is wrong with it."""

@@ -8,7 +8,7 @@ from typing import final
 from pgmel.workflows.compare.matrix import Budget
 from pgmel.workflows.compare.plan import Cell, Plan
 from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_record
-from pgmel.workflows.compare.wall import WallPlan, wall_cell
+from pgmel.workflows.compare.wall import WallPlan, is_current, wall_cell
 
 __all__ = ["Found", "Run", "count_states", "find_runs", "judge", "planned_cells"]
 
@@ -37,7 +37,7 @@ class Found:
     Attributes:
         runs: Budget to finished runs, in the order of the plan.
         missing: Cells that were never finished.
-        outdated: Cells that were run with other settings or data, and what changed.
+        outdated: Cells that were run with other settings or data, or for another time, and what changed.
     """
 
     runs: dict[Budget, list[Run]] = field(default_factory=dict)
@@ -80,13 +80,23 @@ def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | N
 def find_runs(
     plan: Plan, out: Path, data_root: Path | None, wall: Mapping[str, Mapping[str, WallPlan]], fingerprints: Mapping[str, str]
 ) -> Found:
-    """Look through the folder of a comparison."""
+    """Look through the folder of a comparison.
+
+    Runs under ``wall`` count only as long as the runs under ``updates`` that set their epochs, the reference's above all, are there.
+    """
     found = Found({budget: [] for budget in plan.matrix.budgets})
+    stale: dict[tuple[str, str], bool] = {}
     shared = {(cell.data, cell.system, cell.seed): cell for cell in plan.cells}
     for cell in planned_cells(plan, wall):
         twin = shared[cell.data, cell.system, cell.seed]
         folder = (twin if twin.settings == cell.settings else cell).folder(out)
         record, changes = judge(cell, folder, data_root, fingerprints.get(cell.data))
+        if cell.budget == "wall" and record is not None:
+            pair = cell.data, cell.system
+            if pair not in stale:  # runs under equal updates come first, so all of them are known by now
+                stale[pair] = _is_stale(found, wall[cell.data][cell.system], plan.matrix.reference, *pair)
+            if stale[pair]:
+                record, changes = None, "its epochs were set by the time of other runs under equal updates than there are now"
         if record is not None:
             found.runs[cell.budget].append(Run(cell, folder, record))
         elif changes:
@@ -96,10 +106,16 @@ def find_runs(
     return found
 
 
+def _is_stale(found: Found, kept: WallPlan, reference: str, data: str, system: str) -> bool:
+    """Whether the epochs of a system on a data set were worked out from other runs than there are now."""
+    runs, references = ([run.record for run in found.of("updates", data, name)] for name in (system, reference))
+    return not is_current(kept, runs, references)
+
+
 def count_states(found: Found, failures: Sequence[str]) -> str:
     """Say in words how far the runs are."""
     done = sum(len(runs) for runs in found.runs.values())
     parts = [f"{done} of {done + len(found.missing) + len(found.outdated)} runs finished"]
     parts += [f"{len(failures)} failed"] * bool(failures)
-    parts += [f"{len(found.outdated)} made with other settings"] * bool(found.outdated)
+    parts += [f"{len(found.outdated)} made with other settings, data or times"] * bool(found.outdated)
     return ", ".join(parts)

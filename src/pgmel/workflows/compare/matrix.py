@@ -1,15 +1,13 @@
 """The file that says what is compared: systems x data sets x seeds, under which budgets."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from pgmel.errors import SettingError
 from pgmel.registry import nearest
-from pgmel.settings import describe_fault
+from pgmel.toml_files import describe_fault, raise_faults, read_toml
 
 __all__ = ["Budget", "DataEntry", "Matrix", "PublishedRow", "SystemEntry", "read_matrix"]
 
@@ -139,21 +137,13 @@ def read_matrix(file: Path) -> Matrix:
     Raises:
         SettingError: If it cannot be read, or anything in it is wrong; lists every fault, with the nearest valid name.
     """
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingError(f"the matrix file {file} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"the matrix file {file} cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingError(f"{file}: not valid TOML: {error}") from None
+    values = read_toml(file, "matrix file")
     try:
         matrix = Matrix.model_validate(values)
         faults = list(matrix.faults())
     except ValidationError as error:
         faults = [_describe(fault) for fault in error.errors()]
-    if faults:
-        raise SettingError(f"{len(faults)} fault{'s' * (len(faults) > 1)} in {file}:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    raise_faults(faults, str(file))
     return matrix
 
 

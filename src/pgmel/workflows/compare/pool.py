@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, final
 from pgmel.errors import PgmelError
 from pgmel.files import write_text
 from pgmel.training import TrainingInterruptedError
+from pgmel.workflows.compare.code_state import code_digest
 from pgmel.workflows.compare.single import Bench, Task, run_cell
 
 __all__ = ["Outcome", "run_tasks"]
@@ -70,6 +71,7 @@ def _run_here(tasks: list[Task], note: Note, show_progress: bool) -> None:
 
 def _attempt(task: Task, bench: Bench, show_progress: bool) -> str:
     """Run a task; return the reason if it failed."""
+    code_digest()  # of the files as they are when this process begins: they may change before its first run ends
     try:
         run_cell(task, bench, show_progress)
     except TrainingInterruptedError:

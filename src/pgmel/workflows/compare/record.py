@@ -3,7 +3,6 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
@@ -11,9 +10,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-import pgmel
 from pgmel.errors import DataError
-from pgmel.files import hash_bytes, hash_json, read_json, write_bytes, write_json
+from pgmel.files import hash_json, read_json, write_bytes, write_json
 from pgmel.settings import Settings
 from pgmel.training import MetricsLog
 
@@ -23,7 +21,6 @@ __all__ = [
     "RankTable",
     "RunRecord",
     "changed_settings",
-    "code_digest",
     "portable",
     "read_curve",
     "read_phases",
@@ -51,9 +48,6 @@ _HARMLESS: Final = (
     "training.threads",
 )
 """Settings, and groups of them, on which a run's scores do not depend."""
-
-_ROOMS: Final = ("features", "candidates", "models", "objectives", "negatives", "training")
-"""Rooms whose code a run's scores depend on."""
 
 
 @final
@@ -84,7 +78,7 @@ class RunRecord:
         jobs: Processes that worked side by side.
         threads: Threads of this one.
         versions: Package to version.
-        code: Digest of the code that trained.
+        code: Digest of the code that trained, as it was when the process began.
         finished: When, as ISO date and time.
     """
 
@@ -233,14 +227,6 @@ def changed_settings(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> li
         if before != after:
             changes.append(f"{key} {_show(before)} -> {_show(after)}")
     return changes
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Return a digest of the code that scores depend on, so that a table made by two states of it can say so."""
-    root = Path(pgmel.__file__).parent
-    files = sorted(file for room in _ROOMS for file in (root / room).rglob("*.py"))
-    return hash_bytes(*(part for file in files for part in (file.relative_to(root).as_posix().encode(), file.read_bytes())))
 
 
 def _relevant(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,14 @@ from pgmel.models import Embedder
 from pgmel.records import Mention
 from pgmel.settings import Settings
 from pgmel.training import World
+from pgmel.workflows.assembling import known_scores, make_trainer
+from pgmel.workflows.compare.code_state import code_digest
 from pgmel.workflows.compare.plan import Cell
-from pgmel.workflows.compare.record import RankTable, RunRecord, changed_settings, code_digest, read_phases, write_ranks, write_record
+from pgmel.workflows.compare.record import RankTable, RunRecord, changed_settings, read_phases, write_ranks, write_record
 from pgmel.workflows.material import Material, load_material, make_encoders, read_data
 from pgmel.workflows.measuring import Measurement, embed, measure_split
 from pgmel.workflows.preparation import prepare, start_embedder
-from pgmel.workflows.train import known_scores, make_trainer, resolve_device, use_threads
+from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["BEST_FILE", "RANKS_FILE", "Bench", "Task", "group_numbers", "material_key", "mentions_digest", "run_cell"]
 
@@ -33,8 +35,24 @@ BEST_FILE: Final = "best.safetensors"
 
 RANKS_FILE: Final = "ranks.npz"
 
-_NOT_ENCODING: Final = frozenset({"name_weight", "context_weight", "lexical_weight", "image_weight", "lexical_rank", "batch_size"})
+_NOT_ENCODING: Final = frozenset(
+    {
+        "name_weight",
+        "context_weight",
+        "lexical_weight",
+        "years_weight",
+        "image_weight",
+        "lexical_rank",
+        "batch_size",
+        "encoder_learning_rate",
+        "lora_rank",
+        "lora_alpha",
+    }
+)
 """Settings of ``features`` that change nothing in what is encoded."""
+
+_ONLY_WHETHER: Final = ("parts_weight", "layout_weight")
+"""Settings of ``features`` of which only matters for encoding whether they are above 0."""
 
 
 @final
@@ -69,6 +87,7 @@ class Task:
 def material_key(settings: Settings, data: Path) -> str:
     """Return a digest of the data set and of the settings that decide how it is encoded."""
     features = settings.features.model_dump(mode="json", exclude=set(_NOT_ENCODING))
+    features |= {name: features[name] > 0 for name in _ONLY_WHETHER}
     return hash_json([str(data), settings.data.model_dump(mode="json"), features, settings.training.device])
 
 

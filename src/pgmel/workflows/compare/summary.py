@@ -28,7 +28,7 @@ from pgmel.workflows.compare.matrix import Budget
 from pgmel.workflows.compare.plan import Plan
 from pgmel.workflows.compare.record import RankTable, read_curve, read_ranks
 from pgmel.workflows.compare.single import RANKS_FILE
-from pgmel.workflows.compare.wall import WallPlan
+from pgmel.workflows.compare.wall import WallPlan, reference_time, wall_flags
 
 __all__ = ["FLIPS", "RESAMPLES", "RankSource", "dev_ranks", "summarise"]
 
@@ -109,7 +109,7 @@ def summarise(
     kept, odd = _on_same_mentions(plan, found)
     tables = [_table(plan, kept, budget, wall, ranks_of, resamples, flips) for budget in matrix.budgets]
     said = [*cautions, *odd, *(f"failed: {failure}" for failure in failures), *_mixtures(kept)]
-    said += [f"left out, since it was run with other settings: {cell.name} ({changes})" for cell, changes in found.outdated]
+    said += [f"left out, since what it depends on has changed: {cell.name} ({changes})" for cell, changes in found.outdated]
     return Comparison(
         title=matrix.title,
         summary=matrix.summary,
@@ -166,7 +166,9 @@ def _table(
             if runs:
                 values = {run.cell.seed: ranks[name, key, run.cell.seed].trained for run in runs}
                 differences = tests.found.get((key, name), {})
-                cells[name] = _cell(plan, runs, values, differences, wall.get(name, {}).get(key))
+                kept = wall.get(name, {}).get(key) if budget == "wall" else None
+                references = [run.record for run in found.of("updates", name, matrix.reference)]
+                cells[name] = _cell(plan, runs, values, differences, kept, reference_time(references) if kept is not None else 0.0)
         mean = _mean_cell(cells, tests.found.get((key, MEAN), {})) if len(cells) == len(matrix.data) > 1 else None
         rows.append(ComparisonRow(key, system.label or key, system.group or "", cells, mean))
     return ComparisonTable(
@@ -211,6 +213,7 @@ def _cell(
     values: Mapping[int, npt.NDArray[np.float64]],
     differences: Mapping[str, Difference],
     wall: WallPlan | None,
+    budget_s: float,
 ) -> ComparisonCell:
     scores, by_run = _scores(list(values.values()))
     records = [run.record for run in runs]
@@ -219,8 +222,8 @@ def _cell(
     wanted = len({cell.seed for cell in plan.cells if (cell.data, cell.system) == (runs[0].cell.data, runs[0].cell.system)})
     if len(runs) < wanted:
         flags.append(f"{len(runs)} of {wanted} seeds")
-    if runs[0].cell.budget == "wall" and wall is not None and abs(seconds - wall.budget_s) > 0.1 * wall.budget_s:
-        flags.append(f"trained {seconds:.1f} s instead of {wall.budget_s:.1f} s: whole epochs, and times that vary, come no nearer")
+    if wall is not None:
+        flags += wall_flags(seconds, wall, budget_s)
     return ComparisonCell(
         scores=scores,
         runs=by_run,

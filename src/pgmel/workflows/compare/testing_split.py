@@ -14,8 +14,9 @@ from pgmel.files import read_json, write_json
 from pgmel.linking import package_versions
 from pgmel.progress import progress_bar
 from pgmel.settings import Settings
+from pgmel.workflows.compare.code_state import code_digest
 from pgmel.workflows.compare.found import Found, Run
-from pgmel.workflows.compare.record import RankTable, code_digest, read_ranks, write_ranks
+from pgmel.workflows.compare.record import RankTable, read_ranks, write_ranks
 from pgmel.workflows.compare.single import BEST_FILE, RANKS_FILE, Bench, group_numbers
 from pgmel.workflows.material import read_data
 from pgmel.workflows.measuring import embed, measure_split

@@ -13,7 +13,7 @@ from pgmel.files import hash_json, read_json, write_json
 from pgmel.workflows.compare.plan import Cell
 from pgmel.workflows.compare.record import PhaseTime, RunRecord
 
-__all__ = ["WallPlan", "is_current", "plan_wall", "read_wall", "wall_cell", "write_wall"]
+__all__ = ["WallPlan", "is_current", "plan_wall", "read_wall", "reference_time", "wall_cell", "wall_flags", "write_wall"]
 
 _FILE: Final = "wall.json"
 
@@ -55,7 +55,7 @@ def plan_wall(runs: Sequence[RunRecord], reference: Sequence[RunRecord]) -> Wall
     """
     if not runs or not reference:
         raise DataError("the wall budget needs finished runs with equal updates, of the system and of the reference")
-    budget = median(run.seconds for run in reference)
+    budget = reference_time(reference)
     fixed = median(run.seconds - _game(run).seconds for run in runs)
     per_epoch = median(_epoch_seconds(run) for run in runs)
     epochs = max(1, round((budget - fixed) / max(per_epoch, 1e-9)))
@@ -68,6 +68,16 @@ def wall_cell(cell: Cell, plan: WallPlan) -> Cell:
     """Return the cell with as many epochs as its wall time allows."""
     training = cell.settings.training.model_copy(update={"epochs": plan.epochs})
     return Cell(cell.data, cell.system, cell.seed, "wall", cell.settings.model_copy(update={"training": training}))
+
+
+def wall_flags(seconds: float, plan: WallPlan, budget_s: float) -> list[str]:
+    """Say how far a cell's time is from the reference's as it is now, and why."""
+    if _is_near(seconds, budget_s):
+        return []
+    missed = f"trained {seconds:.1f} s instead of {budget_s:.1f} s: "
+    if _is_near(plan.budget_s, budget_s):
+        return [missed + "whole epochs, and times that vary, come no nearer"]
+    return [missed + f"its epochs were set when the reference took {plan.budget_s:.1f} s; delete wall.json and run again to set them anew"]
 
 
 def read_wall(out: Path) -> dict[str, dict[str, WallPlan]]:
@@ -85,8 +95,18 @@ def write_wall(out: Path, plans: Mapping[str, Mapping[str, WallPlan]]) -> None:
 
 
 def is_current(plan: WallPlan, runs: Sequence[RunRecord], reference: Sequence[RunRecord]) -> bool:
-    """Whether a kept plan was measured in these runs."""
+    """Whether a kept plan was measured in these runs; another time of the same runs leaves it standing."""
     return plan.basis == _basis(runs, reference)
+
+
+def reference_time(reference: Sequence[RunRecord]) -> float:
+    """Return the training seconds that the reference took: the median over its runs with equal updates."""
+    return median(run.seconds for run in reference)
+
+
+def _is_near(seconds: float, budget_s: float) -> bool:
+    """Whether a time is the budget but for what varies from run to run: a tenth of it."""
+    return abs(seconds - budget_s) <= 0.1 * budget_s
 
 
 def _game(run: RunRecord) -> PhaseTime:

@@ -10,7 +10,7 @@ from pgmel.errors import DataError
 from pgmel.index import EntityIndex
 from pgmel.kb import Change, KnowledgeBase, change_file
 from pgmel.kb.sources import Draft
-from pgmel.linking import INDEX, KB_FILE, MODEL, load_encoders, read_card, revise_bundle
+from pgmel.linking import INDEX, KB_FILE, MODEL, NAMES, load_encoders, load_names, read_card, revise_bundle
 from pgmel.models import Embedder
 from pgmel.progress import progress_bar
 from pgmel.workflows.evaluate import settings_of
@@ -126,14 +126,18 @@ def _change_bundle(bundle: Path, job: _Job, device: str, text_encoder: str | Non
     use_threads(settings_of(card, bundle).training.threads)
     encoders = load_encoders(card, bundle, place, text_encoder, image_encoder, use_cache=True)
     embedder = Embedder.load(bundle / MODEL, place)
-    index = EntityIndex.load(bundle / INDEX)
+    index, names = EntityIndex.load(bundle / INDEX), load_names(card, bundle)
     with KnowledgeBase.open(bundle / KB_FILE) as kb:
         index.check_fits(kb.num_rows, embedder.dim, kb.fingerprint)
     with revise_bundle(bundle) as part:
         with change_file(part / KB_FILE) as change:
             job.apply(change)
             written = np.array(sorted(change.written), dtype=np.int64)
+            gone = np.union1d(written, sorted(change.freed)).astype(np.int64)
         with KnowledgeBase.open(part / KB_FILE) as kb:
             vectors = encode_rows(kb, written, encoders, embedder, show_progress)
             index.change(written, vectors, kb.num_rows, kb.free_rows(), kb.fingerprint).save(part / INDEX)
+            if names is not None:
+                named = ((int(row), entity.name, entity.aliases) for row, entity in zip(written, kb.get_many(written), strict=True))
+                names.change(gone, named, kb.fingerprint).save(part / NAMES)
             return len(kb)

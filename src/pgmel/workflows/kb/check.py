@@ -66,6 +66,11 @@ def _check_model(bundle: Path, text_encoder: str | None, image_encoder: str | No
     yield Finding("model", "ok", f"vectors of length {Embedder.load(bundle / MODEL).dim}")
     index = card.get("index", {})
     yield Finding("index", "ok", f"{index.get('kind')}, {index.get('rows', 0):,} rows, fits the knowledge base and the model")
+    if "names" in card:
+        yield Finding("names", "ok", f"{card['names'].get('names', 0):,} names, fit the knowledge base")
+    else:
+        cure = "candidates come from vectors alone; `pgmel index` builds a bundle that has one"
+        yield Finding("names", "warning", f"the bundle has no name index: {cure}")
     if card["decision"] is None:
         yield Finding("decision", "warning", "no NIL decision was fitted: every mention is linked, without a probability")
     try:

@@ -15,19 +15,26 @@ from pgmel.evaluation import (
     SystemScores,
     compare_paired,
 )
-from pgmel.linking import Decision
+from pgmel.linking import Decision, describe_decision
 from pgmel.models import Embedder
 from pgmel.settings import Settings
 from pgmel.training import MetricsFile
+from pgmel.workflows.deciding import RemovedJudgement, judge_removed
 from pgmel.workflows.material import Material, Split
-from pgmel.workflows.measuring import Measurement
+from pgmel.workflows.measuring import Measurement, compare_stages, make_ranker
 from pgmel.workflows.report.curves import training_curves
 from pgmel.workflows.report.links import SplitLinks, link_split
 from pgmel.workflows.report.trust import find_gates, judge_probabilities
 
-__all__ = ["TrainedModel", "collect_report", "compare_hits", "describe_settings"]
+__all__ = ["REMOVED_SHARE", "TrainedModel", "collect_report", "compare_hits", "describe_settings"]
 
 NUM_EXAMPLES: Final = 4
+
+REMOVED_SHARE: Final = 0.2
+"""Share of the gold entities that the report removes from the KB, to see what is answered where the KB lacks the entity."""
+
+LEAST_ENTITIES: Final = 2
+"""Gold entities without which none can be removed."""
 
 
 @final
@@ -45,6 +52,7 @@ class TrainedModel:
         decision: Its NIL threshold and calibration; None where the bundle has none.
         is_fitted_here: Whether the decision was fitted on these mentions.
         metrics: What training logged.
+        single: Figures of the trained model's single vector, where ``after`` are those of a second stage behind it.
     """
 
     material: Material
@@ -56,20 +64,23 @@ class TrainedModel:
     decision: Decision | None
     is_fitted_here: bool
     metrics: MetricsFile
+    single: Measurement | None = None
 
 
-def collect_report(model: TrainedModel, num_errors: int) -> ReportData:
+def collect_report(model: TrainedModel, num_errors: int, remove_gold: float = REMOVED_SHARE) -> ReportData:
     """Return what there is to show; whoever calls gives it a title of its own.
 
     Args:
         model: The measured model.
         num_errors: Most wrong answers to show.
+        remove_gold: Share of the gold entities to remove from the KB for the section on NIL; 0 leaves it out.
     """
     after = model.after
-    measured = [part for part in (model.before, after) if part is not None]
+    measured = [part for part in (model.before, model.single, after) if part is not None]
     split = model.material.splits[model.split]
     links = link_split(after, split, model.embedder, model.decision, model.settings.linking.nil)
     trust = judge_probabilities(links.top, split, model.decision, model.is_fitted_here, model.settings) if model.decision else None
+    removed = _remove(model, split, remove_gold)
     errors, sample = links.sample_errors(model.material, split, num_errors)
     is_dev = model.split == model.settings.data.dev_split
     return ReportData(
@@ -85,6 +96,10 @@ def collect_report(model: TrainedModel, num_errors: int) -> ReportData:
         training=training_curves(model.metrics, model.settings, model.before.result if model.before and is_dev else None),
         nil=after.result.nil,
         nil_curve=trust.curve if trust else None,
+        decision_note=describe_decision(model.decision, model.settings.data.dev_split) if model.decision else "",
+        removed=removed.result if removed else None,
+        removed_nil_curve=removed.nil_curve if removed else None,
+        removed_risk_curve=removed.risk_curve if removed else None,
         reliability=trust.reliability if trust else None,
         reliability_note=trust.note if trust else "",
         gates=find_gates(model.embedder, model.material, model.split),
@@ -113,6 +128,15 @@ def describe_settings(settings: Settings) -> dict[str, object]:
     return settings.model_dump(mode="json")
 
 
+def _remove(model: TrainedModel, split: Split, share: float) -> RemovedJudgement | None:
+    """Measure without some of the gold entities, where there is a decision to measure and the mentions have several entities."""
+    if model.decision is None or share == 0 or len(np.unique(split.gold_rows[split.rankable])) < LEAST_ENTITIES:
+        return None
+    rank = make_ranker(model.after.vectors, split)
+    num_entities = len(model.material.entities)
+    return judge_removed(rank, num_entities, split, model.decision, model.is_fitted_here, model.settings, share)
+
+
 def _slices(results: list[EvaluationResult]) -> tuple[SliceScores, ...]:
     names = dict.fromkeys(name for result in results for name in result.slices)
     return tuple(SliceScores(name, tuple(result.slices.get(name) for result in results)) for name in names)
@@ -129,6 +153,13 @@ def _notes(model: TrainedModel, after: EvaluationResult) -> tuple[str, ...]:
     if model.split == model.settings.data.dev_split:
         notes.append(
             f"Early stopping, calibration and NIL threshold have read the split {model.split}, so figures on it are slightly too good."
+        )
+    if model.single is not None:
+        found = compare_stages(model.single, model.after, model.material, model.split, model.settings)
+        notes.append(
+            f'"trained" is the single vector, "re-ranked" what the bundle does: the second stage behind it. The stage alone brings '
+            f"{found.difference.value:+.3f} H@1 [{found.difference.low:+.3f}, {found.difference.high:+.3f}], p = {found.p_value:.2g}. "
+            "Links, errors, probabilities, NIL and the gain over the untrained model are those of the bundle, with the second stage."
         )
     if after.protocol == "candidates":
         notes.append(

@@ -20,6 +20,8 @@ METRICS: Final = "metrics.csv"
 RESULTS: Final = "results.json"
 BUNDLE: Final = "bundle"
 
+_SYSTEMS: Final = ("zero_shot", "trained", "reranked")
+
 
 @final
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class RunFolder:
         settings: Those of the bundle, or of an unfinished run; None where an unfinished run has lost them.
         card: The bundle's card; None while training has not finished.
         metrics: What was logged.
-        recorded: ``zero_shot`` and ``trained``, as measured when training ended.
+        recorded: ``zero_shot``, ``trained`` and, with a second stage, ``reranked``, as measured when training ended.
         data: The data set that was trained on, as far as it was written down.
         remarks: What a reader must know: sentences.
     """
@@ -120,7 +122,7 @@ def _read_metrics(file: Path, *, is_needed: bool, remarks: list[str]) -> Metrics
 def _read_results(file: Path, remarks: list[str]) -> dict[str, EvaluationResult]:
     try:
         values = read_json(file)
-        return {name: EvaluationResult.from_dict(part, file) for name, part in dict(values).items()}
+        return {name: EvaluationResult.from_dict(part, file) for name, part in dict(values).items() if name in _SYSTEMS}
     except (DataError, TypeError, ValueError) as error:
         remarks.append(f"The figures of the end of training are not at hand to compare with: {error}.")
         return {}

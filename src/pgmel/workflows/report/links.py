@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from pgmel.evaluation import ErrorSample, LinkExample, rank_against_kb
+from pgmel.evaluation import ErrorSample, LinkExample
 from pgmel.linking import Decision
 from pgmel.models import Embedder
 from pgmel.records import NIL, Candidate, Entity, Link
 from pgmel.workflows.material import Material, Split
-from pgmel.workflows.measuring import Measurement, find_top
+from pgmel.workflows.measuring import Measurement, find_top, rank_in_kb
 from pgmel.workflows.report.trust import TopScores
 
 __all__ = ["SplitLinks", "link_split", "share_out"]
@@ -139,8 +139,8 @@ def link_split(after: Measurement, split: Split, embedder: Embedder, decision: D
     """
     vectors = after.vectors
     rows = np.flatnonzero(split.rankable | split.is_nil)
-    count = max(SHOWN_CANDIDATES, decision.num_candidates if decision else 0)
-    scores, candidates = find_top(type(vectors)(vectors.mentions[rows], vectors.entities), count)
+    count = max(SHOWN_CANDIDATES, decision.num_candidates + 1 if decision else 0)
+    scores, candidates = find_top(vectors.take(rows), count)
     is_read = embedder.reads(split.features)[rows]
     hit = candidates == split.gold_rows[rows, None]
     position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
@@ -150,7 +150,7 @@ def link_split(after: Measurement, split: Split, embedder: Embedder, decision: D
     if decision is not None:
         probabilities, nil_probability = decision.probabilities(np.where(is_read[:, None], scores, -np.inf))
         if answers_nil:
-            is_linked &= decision.links(probabilities[:, 0])
+            is_linked &= decision.links(probabilities[:, 0], nil_probability)
     shown = scores.copy()
     shown[~is_read] = -np.inf
     gold_rank, gold_score = _find_gold(after, split, rows)
@@ -173,10 +173,7 @@ def _find_gold(
 ) -> tuple[Float64[np.ndarray, "annotated"], Float32[np.ndarray, "annotated"]]:
     """Return rank and score of the gold entities in the whole KB, whatever protocol the measurement had."""
     rankable = np.flatnonzero(split.rankable)
-    if after.result.protocol == "kb":
-        ranks = after.ranks
-    else:
-        ranks = rank_against_kb(after.vectors.mentions[rankable], after.vectors.entities, split.gold_rows[rankable])
+    ranks = after.ranks if after.result.protocol == "kb" else rank_in_kb(after.vectors.take(rankable), split.gold_rows[rankable])
     return _spread(ranks.realistic, rankable, rows, np.nan), _spread(ranks.gold_scores, rankable, rows, np.nan)
 
 

@@ -1,21 +1,18 @@
 """Judge the probabilities and look at the gates of a trained model."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from pgmel.evaluation import NilCurve, Reliability, assign_folds, measure_reliability, nil_curve
-from pgmel.linking import Decision, fit_decision
+from pgmel.evaluation import NilCurve, Reliability, measure_reliability, nil_curve
+from pgmel.linking import LEAST_GROUPS, NUM_FOLDS, Decision, DevScores, cross_fit
 from pgmel.models import Embedder, GateSummary, summarise_gates
 from pgmel.settings import Settings
+from pgmel.workflows.deciding import decision_goals, sentences_of
 from pgmel.workflows.material import Material, Split
 
 __all__ = ["TopScores", "Trust", "find_gates", "judge_probabilities"]
-
-NUM_FOLDS: Final = 5
-LEAST_GROUPS: Final = 10
-"""Sentences below which cross-fitting would fit on next to nothing."""
 
 
 class TopScores(NamedTuple):
@@ -40,7 +37,7 @@ class Trust(NamedTuple):
     Attributes:
         reliability: Of the best candidate's probability.
         note: What they were judged on.
-        curve: Precision and recall of NIL over the threshold; None where no mention is NIL.
+        curve: Precision and recall of NIL over the probability that the KB has the entity; None where no mention is NIL.
     """
 
     reliability: Reliability
@@ -55,18 +52,18 @@ def judge_probabilities(top: TopScores, split: Split, decision: Decision, is_fit
     each part gets its probabilities from a calibration fitted on the other four.
 
     Args:
-        top: The best candidates; at least as many as the decision runs over.
+        top: The best candidates; one more than the decision runs over, where the KB has as many.
         split: The split that they are of.
         decision: The bundle's.
         is_fitted_here: Whether it was fitted on these mentions.
         settings: Of the run: seed, resamples and confidence.
     """
     scores = top.scores[:, : decision.num_candidates]
-    plain = decision.probabilities(scores)[0][:, 0]
-    groups = [split.mentions[row].context or split.mentions[row].id for row in top.rows]
-    probabilities, note = plain, "The calibration was fitted on other mentions and has not seen these."
+    likely, nil = decision.probabilities(scores)
+    groups = sentences_of(split, top.rows)
+    probabilities, note = likely[:, 0], "The calibration was fitted on other mentions and has not seen these."
     if is_fitted_here and len(set(groups)) >= LEAST_GROUPS:
-        probabilities = _cross_fit(top, scores, groups, settings.seed)
+        probabilities = _cross_fit(top, groups, decision.num_candidates, settings)
         note = (
             f"The calibration was fitted on these mentions, so they are judged by cross-fitting: sentences are dealt out to {NUM_FOLDS} "
             "parts, and each part is judged by a calibration fitted on the others. (Early stopping saw all of them.)"
@@ -75,13 +72,14 @@ def judge_probabilities(top: TopScores, split: Split, decision: Decision, is_fit
         note = "The calibration was fitted on these very mentions, too few for cross-fitting, so this is too good to be true."
     if decision.simulated_nil and not top.is_nil.any():
         note += (
-            " There is no NIL mention here. To learn when to say none, the calibration was fitted as if a fifth of the mentions had lost "
-            "their gold entity; where every mention has one, as here, it must look under-confident."
+            " There is no NIL mention here. To learn when to say none, the calibration was fitted as if "
+            f"{decision.nil_share or 0.2:.0%} of the mentions had no entity in the KB; where every mention has one, as here, it must look "
+            "under-confident. The section on removed entities shows it on the data that it was made for."
         )
     rng = np.random.default_rng(settings.seed)
     evaluation = settings.evaluation
     found = measure_reliability(probabilities, top.position == 0, rng, confidence=evaluation.confidence, resamples=evaluation.bootstrap)
-    return Trust(found, note, nil_curve(plain, top.is_nil) if top.is_nil.any() else None)
+    return Trust(found, note, nil_curve(1 - nil, top.is_nil) if top.is_nil.any() else None)
 
 
 def find_gates(embedder: Embedder, material: Material, split: str) -> dict[str, GateSummary]:
@@ -93,13 +91,11 @@ def find_gates(embedder: Embedder, material: Material, split: str) -> dict[str, 
     return {side: summary for side, summary in sides.items() if summary is not None}
 
 
-def _cross_fit(
-    top: TopScores, scores: Float32[np.ndarray, "annotated top"], groups: list[str], seed: int
-) -> Float64[np.ndarray, "annotated"]:
-    fold = assign_folds(groups, NUM_FOLDS, np.random.default_rng(seed), rare=top.is_nil)
-    probabilities = np.empty(len(scores))
-    for number in range(int(fold.max()) + 1):
-        here, rest = fold == number, fold != number
-        fitted = fit_decision(scores[rest], top.position[rest], top.is_nil[rest], np.random.default_rng(seed))
-        probabilities[here] = fitted.probabilities(scores[here])[0][:, 0]
+def _cross_fit(top: TopScores, groups: list[str], num_candidates: int, settings: Settings) -> Float64[np.ndarray, "annotated"]:
+    dev = DevScores(np.asarray(top.scores, np.float64), top.position, top.is_nil)
+    folds, fitted = cross_fit(dev, np.random.default_rng(settings.seed), groups, decision_goals(settings), num_candidates)
+    probabilities = np.empty(len(folds))
+    for part, decision in enumerate(fitted):
+        here = folds == part
+        probabilities[here] = decision.probabilities(dev.scores[here, :num_candidates])[0][:, 0]
     return probabilities

@@ -8,15 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 from pgmel.errors import BundleError, DataError, EncoderError, MissingExtraError, SettingError
 from pgmel.evaluation import ReportData, write_html_report
-from pgmel.linking import Decision, load_encoders
+from pgmel.linking import Decision, load_encoders, load_reranker
 from pgmel.models import Embedder
 from pgmel.settings import Settings
 from pgmel.version import __version__
-from pgmel.workflows.evaluate import decision_of
+from pgmel.workflows.evaluate import decision_of, is_fitted_on
 from pgmel.workflows.material import Material, limit_mentions, load_material, make_encoders, open_dataset
-from pgmel.workflows.measuring import Measurement, embed, measure_split
+from pgmel.workflows.measuring import Measurement, add_second_stage, embed, measure_split
 from pgmel.workflows.preparation import start_embedder
-from pgmel.workflows.report.collect import TrainedModel, collect_report, describe_settings
+from pgmel.workflows.report.collect import REMOVED_SHARE, TrainedModel, collect_report, describe_settings
 from pgmel.workflows.report.curves import training_curves
 from pgmel.workflows.report.folder import RunFolder, open_run
 from pgmel.workflows.train import resolve_device, use_threads
@@ -47,6 +47,7 @@ def report_run(
     data: Path | None = None,
     split: str | None = None,
     num_errors: int = 100,
+    remove_gold: float = REMOVED_SHARE,
     layout: str | None = None,
     on_error: Literal["stop", "skip"] | None = None,
     device: str = "auto",
@@ -62,6 +63,7 @@ def report_run(
         data: The data set; by default the one that the run was trained on.
         split: Which of its splits; by default the one that training measured.
         num_errors: Most wrong answers to show.
+        remove_gold: Share of the gold entities to remove from the KB for the section on NIL; 0 leaves it out.
         layout: Layout of the data set; by default the run's.
         on_error: What to do at a faulty record; by default the run's.
         device: Where encoders and model run.
@@ -89,7 +91,7 @@ def report_run(
     encoders = load_encoders(found.card, found.bundle, str(place), text_encoder, image_encoder, use_cache=True)
     material = load_material(dataset, encoders, [split or settings.data.dev_split], show_progress)
     model = _measure(found, found.card, settings, material, split or settings.data.dev_split, str(place))
-    page = _finished(found, model, collect_report(model, num_errors))
+    page = _finished(found, model, collect_report(model, num_errors, remove_gold))
     write_html_report(file, page)
     return ReportWritten(file, page, True)
 
@@ -106,9 +108,15 @@ def _measure(found: RunFolder, card: Mapping[str, Any], settings: Settings, mate
     embedder = Embedder.load(found.bundle / "model", device)
     decision: Decision | None = decision_of(dict(card), found.bundle)
     before = _measure_untrained(found, settings, embedder, material, split, device)
-    after = measure_split(embed(embedder, material, split), material, split, settings, "trained", decision=decision)
-    is_fitted_here = split == settings.data.dev_split and _same_counts(card, material, split)
-    return TrainedModel(material, split, settings, embedder, before, after, decision, is_fitted_here, found.metrics)
+    vectors = embed(embedder, material, split)
+    reranker = load_reranker(card, found.bundle)
+    single = measure_split(vectors, material, split, settings, "trained", decision=None if reranker else decision)
+    after = single
+    if reranker is not None:
+        after = measure_split(add_second_stage(vectors, reranker, material, split), material, split, settings, "re-ranked", None, decision)
+    is_fitted_here = is_fitted_on(card, material, split, settings)
+    parts = (before, after, decision, is_fitted_here, found.metrics, single if reranker else None)
+    return TrainedModel(material, split, settings, embedder, *parts)
 
 
 def _measure_untrained(
@@ -128,14 +136,6 @@ def _measure_untrained(
             log.warning("the untrained model cannot be measured: %s", error)
             return None
     return measure_split(embed(untrained, material, split), material, split, settings, "zero-shot")
-
-
-def _same_counts(card: Mapping[str, Any], material: Material, split: str) -> bool:
-    """Return whether the data look like those that the bundle's calibration was fitted on."""
-    about = card["data"] if isinstance(card["data"], Mapping) else {}
-    mentions = about.get("mentions") if isinstance(about.get("mentions"), Mapping) else {}
-    now = (len(material.dataset.entities), len(material.dataset.splits[split]))
-    return (about.get("entities"), mentions.get(split)) == now if mentions else False
 
 
 def _finished(found: RunFolder, model: TrainedModel, page: ReportData) -> ReportData:
@@ -167,7 +167,8 @@ def _finished(found: RunFolder, model: TrainedModel, page: ReportData) -> Report
 def _changes(found: RunFolder, model: TrainedModel) -> list[str]:
     """Return what is no longer as it was when training ended; it should not be possible unless data or encoders changed."""
     remarks = []
-    for name, measured in (("zero_shot", model.before), ("trained", model.after)):
+    stages = {"zero_shot": model.before, "trained": model.single or model.after}
+    for name, measured in (stages | ({"reranked": model.after} if model.single else {})).items():
         then = found.recorded.get(name)
         if measured is None:
             remarks.append("The untrained model could not be measured, since the encoders that training began with are not at hand.")

@@ -104,6 +104,22 @@
     return form;
   }
 
+  // What was sent, and the same asked again with explanations: once, when the first is wanted.
+  function explaining(form) {
+    const file = form.get("image");
+    const sent = { text: form.get("context") || "", picture: file && URL.createObjectURL(file) };
+    if (sent.picture) state.pictures.push(sent.picture);
+    let told = null;
+    const explain = () => {
+      const again = new FormData();
+      for (const [name, value] of form) again.append(name, value);
+      again.append("explain", "true");
+      told = told || ask("link", { method: "POST", body: again }).then((answer) => answer.json()).catch((error) => { told = null; throw error; });
+      return told;
+    };
+    return { sent, explain };
+  }
+
   async function link() {
     if (!state.mention && !state.file) {
       results.fail("No words are marked.", "Select the words to link in the text, or pick a proposal.");
@@ -116,9 +132,10 @@
     at("results").setAttribute("aria-busy", "true");
     at("link").disabled = true;
     try {
-      const answer = await (await ask("link", { method: "POST", body: request(), signal: asking.signal })).json();
+      const form = request();
+      const answer = await (await ask("link", { method: "POST", body: form, signal: asking.signal })).json();
       state.pictures.splice(0).forEach((made) => URL.revokeObjectURL(made));
-      results.show(answer, state.threshold, { ask, picture });
+      results.show(answer, state.threshold, { ask, picture, ...explaining(form) });
       if (matchMedia("(max-width: 800px)").matches) at("results").scrollIntoView({ block: "start" });
     } catch (error) {
       if (error.name === "AbortError") return;

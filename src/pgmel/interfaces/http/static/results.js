@@ -24,7 +24,8 @@ const results = (() => {
     }
     let reason = "There is no candidate.";
     const best = link.candidates[0];
-    if (best && best.probability !== null && threshold !== null) {
+    if (best) reason = "That the knowledge base lacks the entity is likely enough.";
+    if (best && best.probability !== null && threshold !== null && best.probability < threshold) {
       reason = `The best candidate's probability, ${percent(best.probability)}, is below the threshold of ${percent(threshold)}.`;
     }
     const sure = link.probability === null ? "" : ` Probability of NIL: ${percent(link.probability)}.`;
@@ -43,13 +44,13 @@ const results = (() => {
       tick.style.left = `${100 * threshold}%`;
       track.append(tick);
     }
-    const shown = make("output", { title: likely ? "probability" : "similarity" }, likely ? percent(value) : candidate.score.toFixed(3));
-    return make("div", { className: "measure" }, track, make("span", {}, make("span", { className: "vh" }, likely ? "probability " : "similarity "), shown));
+    const shown = make("output", { title: likely ? "probability" : "score" }, likely ? percent(value) : candidate.score.toFixed(3));
+    return make("div", { className: "measure" }, track, make("span", {}, make("span", { className: "vh" }, likely ? "probability " : "score "), shown));
   }
 
-  function why(candidate, best) {
+  function brief(candidate, best) {
     const list = make("ul", { className: "why", "aria-label": "Why" });
-    list.append(make("li", {}, `similarity ${candidate.score.toFixed(3)}`));
+    list.append(make("li", {}, `score ${candidate.score.toFixed(3)}`));
     if (candidate !== best) list.append(make("li", {}, `${(best.score - candidate.score).toFixed(3)} behind the first`));
     const match = MATCHES[candidate.name_match];
     list.append(make("li", match ? { className: "good" } : {}, match || "name differs"));
@@ -91,7 +92,7 @@ const results = (() => {
     if (chosen) head.append(make("span", { className: "tag" }, "linked"));
     const body = make("div", {}, head, bar(candidate, threshold));
     if (candidate.description) body.append(make("p", { className: "about" }, candidate.description));
-    body.append(why(candidate, link.candidates[0]), more(candidate, tools.ask));
+    body.append(brief(candidate, link.candidates[0]), why.panel(candidate, tools), more(candidate, tools.ask));
     return make("li", { className: chosen ? "candidate chosen" : "candidate" }, thumb(candidate, tools.picture), body);
   }
 

@@ -1,0 +1,287 @@
+"""The second stage in training, measuring and bundles."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_runs import ToyRun, quick_settings, run_cli, write_lines
+
+from pgmel.evaluation import rank_against_kb
+from pgmel.files import read_json
+from pgmel.linking import Linker, check_bundle, read_card
+from pgmel.linking.reranking import FEATURES, EntityFacts, MentionFacts, Reranker, pair_features
+from pgmel.records import Entity
+from pgmel.settings import Settings
+from pgmel.testing import toy_world
+from pgmel.training import TrainingInterruptedError
+from pgmel.workflows.build_index import build_bundle
+from pgmel.workflows.evaluate import evaluate_bundle
+from pgmel.workflows.kb import KbOptions, change_kb
+from pgmel.workflows.measuring import Vectors, add_second_stage, embed, find_top, make_ranker, measure_split, rank_in_kb
+from pgmel.workflows.preparation import prepare
+from pgmel.workflows.report import report_run
+from pgmel.workflows.reranking import auxiliary_settings, hold_out, reads_text, train_reranker
+from pgmel.workflows.train import train
+
+WEIGHT = -0.6
+"""Of words of the sentence in the description: below 0, so that ranking again changes many ranks."""
+
+LEAST = ("pgmel.workflows.reranking.LEAST_MENTIONS", "pgmel.linking.reranking.fitting.LEAST_MENTIONS")
+
+
+@pytest.fixture(scope="module")
+def reranked_run(toy_data: Path, toy_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
+    """A run with a second stage; the toy world is too small for one but for lowered limits."""
+    settings = quick_settings(f"features.cache_dir={toy_cache}")
+    folder = tmp_path_factory.mktemp("runs") / "reranked"
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in LEAST:
+            patch.setattr(limit, 5)
+        patch.setattr("pgmel.linking.reranking.fitting.FittedReranking.helps", True)
+        run = train(settings, folder, toy_data, show_progress=False)
+    assert run.reranked is not None
+    return ToyRun(toy_data, settings, folder, run)
+
+
+@pytest.fixture
+def preferring() -> Reranker:
+    """A re-ranker of three candidates that looks at one feature."""
+    weights = np.zeros(len(FEATURES), np.float32)
+    weights[FEATURES.index("described_count")] = WEIGHT
+    return Reranker(weights, 3)
+
+
+class TestTraining:
+    def test_the_toy_world_is_too_small_for_one(self, toy_run: ToyRun) -> None:
+        assert toy_run.result.reranked is None
+        assert read_card(toy_run.folder / "bundle")["reranker"] is None
+        assert "reranked" not in read_json(toy_run.folder / "results.json")
+
+    def test_results_and_card_hold_both_stages(self, reranked_run: ToyRun) -> None:
+        run, results = reranked_run.result, read_json(reranked_run.folder / "results.json")
+        card = read_card(run.bundle)
+        assert run.reranked is not None
+        assert run.second_stage is not None
+        assert list(results) == ["zero_shot", "trained", "reranked", "second_stage"]
+        assert card["scores"] == {name: results[name] for name in ("zero_shot", "trained", "reranked")}
+        assert results["second_stage"]["mean_a"] == results["trained"]["overall"]["h_at_1"]["value"]
+        assert results["second_stage"]["mean_b"] == results["reranked"]["overall"]["h_at_1"]["value"]
+        assert results["reranked"]["system"] == "re-ranked"
+        assert set(card["reranker"]["weights"]) == set(FEATURES)
+        assert card["reranker"]["about"]["held_out_mentions"] > 5
+        assert run.final is run.reranked
+        assert check_bundle(run.bundle) == []
+
+    def test_it_can_be_switched_off(self, toy_data: Path, toy_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pgmel.workflows.train.train_reranker", lambda *_: pytest.fail("a second stage was trained"))
+        settings = quick_settings(f"features.cache_dir={toy_cache}", "linking.rerank=false")
+        assert train(settings, tmp_path / "run", toy_data, show_progress=False).reranked is None
+
+    def test_a_model_of_pictures_alone_gets_none(self) -> None:
+        assert reads_text(Settings())
+        assert not reads_text(quick_settings("features.lexical_weight=0"))
+        assert reads_text(quick_settings("features.lexical_weight=1"))
+
+    def test_nothing_of_dev_is_read(self, reranked_run: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for limit in LEAST:
+            monkeypatch.setattr(limit, 5)
+        monkeypatch.setattr("pgmel.linking.reranking.fitting.FittedReranking.helps", True)
+        material, settings = reranked_run.result.material, reranked_run.settings
+        without = replace(
+            material,
+            splits={"train": material.splits["train"]},
+            dataset=replace(material.dataset, splits={"train": material.dataset.splits["train"]}),
+        )
+        prepared = prepare(material, settings, "cpu", False)
+        found = train_reranker(without, prepared, settings, tmp_path, torch.device("cpu"), show_progress=False)
+        assert found is not None
+        np.testing.assert_allclose(found.weights, Reranker.load(reranked_run.result.bundle / "reranker").weights, atol=1e-5)
+
+    def test_held_out_sentences_are_whole(self, toy_run: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LEAST[0], 5)
+        split = toy_run.result.material.splits["train"]
+        shared = tuple(replace(mention, context=f"sentence {row % 12}") for row, mention in enumerate(split.mentions))
+        held = hold_out(replace(split, mentions=shared), np.arange(len(shared)), 0)
+        assert held is not None
+        assert len({row % 12 for row in np.flatnonzero(held)}) == 3
+        assert not {row % 12 for row in np.flatnonzero(held)} & {row % 12 for row in np.flatnonzero(~held)}
+
+    def test_the_auxiliary_training_is_cheap(self) -> None:
+        settings = auxiliary_settings(
+            Settings.model_validate(
+                {"training": {"epochs": 8}, "features": {"train_encoder": "lora"}, "negatives": {"sampler": "generator"}}
+            )
+        )
+        assert (settings.training.epochs, settings.features.train_encoder, settings.negatives.sampler) == (3, "none", "hardest")
+
+    def test_an_interrupted_auxiliary_training_goes_on(self, reranked_run: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for limit in LEAST:
+            monkeypatch.setattr(limit, 5)
+        monkeypatch.setattr("pgmel.linking.reranking.fitting.FittedReranking.helps", True)
+        material, settings = reranked_run.result.material, reranked_run.settings
+        prepared = prepare(material, settings, "cpu", False)
+
+        def attempt() -> Reranker | None:
+            return train_reranker(material, prepared, settings, tmp_path, torch.device("cpu"), show_progress=False)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pgmel.training.distributed.World.agree", lambda self, here, device: True)
+            with pytest.raises(TrainingInterruptedError):
+                attempt()
+        assert list((tmp_path / "reranking" / "checkpoints").iterdir())
+        found = attempt()
+        assert found is not None
+        np.testing.assert_allclose(found.weights, Reranker.load(reranked_run.result.bundle / "reranker").weights, atol=1e-5)
+
+    def test_a_finished_run_is_not_trained_again(self, reranked_run: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = Path(shutil.copytree(reranked_run.folder, tmp_path / "again"))
+        monkeypatch.setattr("pgmel.training.game.Game.discriminator_loss", lambda *_: pytest.fail("a step was made"))
+        for limit in LEAST:
+            monkeypatch.setattr(limit, 5)
+        monkeypatch.setattr("pgmel.linking.reranking.fitting.FittedReranking.helps", True)
+        run = train(reranked_run.settings, folder, reranked_run.data, show_progress=False)
+        assert run.reranked is not None
+        assert reranked_run.result.reranked is not None
+        assert run.reranked.result.overall == reranked_run.result.reranked.result.overall
+
+
+class TestMeasuring:
+    @pytest.fixture
+    def vectors(self, toy_run: ToyRun, preferring: Reranker) -> Vectors:
+        material, embedder = toy_run.result.material, toy_run.result.embedder
+        return add_second_stage(embed(embedder, material, "dev"), preferring, material, "dev")
+
+    def slow_scores(self, toy_run: ToyRun, vectors: Vectors, place: int, kept: list[int]) -> dict[int, float]:
+        """Return the score of every kept entity after ranking again, by loops."""
+        material = toy_run.result.material
+        dense = {row: float(vectors.mentions[place] @ vectors.entities[row]) for row in kept}
+        order = sorted(kept, key=lambda row: (-dense[row], row))
+        mention = MentionFacts.of(material.splits["dev"].mentions[place])
+        column = FEATURES.index("described_count")
+        new = dict(dense)
+        for row in order[:3]:
+            new[row] += WEIGHT * float(pair_features(mention, [EntityFacts.of(material.dataset.entities[row])])[0, column])
+        lowest = min(new[row] for row in order[:3])
+        drop = min(0.0, lowest - max((dense[row] for row in order[3:]), default=-9.0) - 1e-5)
+        return {row: score + (drop if row in order[3:] else 0.0) for row, score in new.items()}
+
+    def test_the_best_candidates_are_those_of_slow_loops(self, toy_run: ToyRun, vectors: Vectors) -> None:
+        scores, rows = find_top(vectors, 8)
+        for place in range(len(rows)):
+            slow = self.slow_scores(toy_run, vectors, place, list(range(30)))
+            np.testing.assert_allclose(scores[place], sorted(slow.values(), reverse=True)[:8], atol=1e-6)
+            np.testing.assert_allclose(scores[place], [slow[row] for row in rows[place]], atol=1e-6)
+
+    def test_a_part_of_the_kb_is_ranked_again_for_itself(self, toy_run: ToyRun, vectors: Vectors) -> None:
+        split = toy_run.result.material.splits["dev"]
+        kept = np.arange(30) % 3 != 0
+        scores, rows = make_ranker(vectors, split)(kept, 2)
+        annotated = np.flatnonzero(split.rankable | split.is_nil)
+        for line, place in enumerate(annotated):
+            slow = self.slow_scores(toy_run, vectors, int(place), np.flatnonzero(kept).tolist())
+            np.testing.assert_allclose(scores[line], sorted(slow.values(), reverse=True)[:2], atol=1e-5)
+            assert kept[rows[line]].all()
+
+    def test_ranks_are_those_of_slow_loops(self, toy_run: ToyRun, vectors: Vectors) -> None:
+        split = toy_run.result.material.splits["dev"]
+        places = np.flatnonzero(split.rankable)
+        ranks = rank_in_kb(vectors.take(places), split.gold_rows[places])
+        for line, place in enumerate(places):
+            slow = self.slow_scores(toy_run, vectors, int(place), list(range(30)))
+            gold = slow[int(split.gold_rows[place])]
+            higher = sum(score > gold + 1e-6 for score in slow.values())
+            tied = sum(abs(score - gold) <= 1e-6 for score in slow.values())
+            assert (ranks.optimistic[line], ranks.pessimistic[line]) == (1 + higher, higher + tied)
+        plain = rank_against_kb(vectors.mentions[places], vectors.entities, split.gold_rows[places])
+        changed = int((plain.realistic != ranks.realistic).sum())
+        assert changed > 3
+
+    def test_what_ties_beyond_the_list_ties_still(self, toy_run: ToyRun, preferring: Reranker) -> None:
+        material = toy_run.result.material
+        split = material.splits["dev"]
+        place = np.flatnonzero(split.rankable)[:1]
+        gold = split.gold_rows[place]
+        twins = material.dataset.entities[int(gold[0])]
+        entities = tuple(replace(twins, id=f"T{row}") for row in range(30))
+        flat = Vectors(np.ones((30, 1), np.float32), np.ones((30, 1), np.float32))
+        bound = add_second_stage(flat, preferring, replace(material, dataset=replace(material.dataset, entities=entities)), "dev").take(
+            place
+        )
+        ranks = rank_in_kb(bound, np.array([1]))
+        assert (ranks.optimistic[0], ranks.realistic[0], ranks.pessimistic[0]) == (1, 15.5, 30)
+
+    def test_candidate_lists_are_ranked_again(self, toy_run: ToyRun, vectors: Vectors) -> None:
+        material = toy_run.result.material
+        split = material.splits["dev"]
+        ids = [entity.id for entity in material.dataset.entities]
+        listed = tuple(replace(mention, candidates=tuple(ids[3:9])) for mention in split.mentions)
+        changed = replace(material, splits={**material.splits, "dev": replace(split, mentions=listed)})
+        measured = measure_split(vectors, changed, "dev", toy_run.settings, "re-ranked", "candidates")
+        for line, place in enumerate(measured.rows):
+            gold = int(split.gold_rows[place])
+            slow = self.slow_scores(toy_run, vectors, int(place), sorted({*range(3, 9), gold}))
+            assert measured.ranks.optimistic[line] == 1 + sum(score > slow[gold] + 1e-6 for score in slow.values())
+
+    def test_dev_is_linked_as_it_was_measured(self, reranked_run: ToyRun) -> None:
+        run = reranked_run.result
+        assert run.reranked is not None
+        assert run.decision is not None
+        split = run.material.splits["dev"]
+        scores, rows = find_top(run.reranked.vectors, 10)
+        with Linker.load(run.bundle) as linker:
+            links = linker.link(split.mentions)
+        ids = [entity.id for entity in run.material.dataset.entities]
+        best = [link.candidates[0] for link in links]
+        np.testing.assert_allclose([one.score for one in best], scores[:, 0], atol=2e-3)  # the bundle's vectors are float16
+        clear = scores[:, 0] - scores[:, 1] > 5e-3
+        assert clear.sum() > 10
+        assert [one.entity_id for one, is_clear in zip(best, clear, strict=True) if is_clear] == [ids[row] for row in rows[clear, 0]]
+
+    def test_evaluate_says_what_training_said(self, reranked_run: ToyRun) -> None:
+        run = reranked_run.result
+        found = evaluate_bundle(run.bundle, reranked_run.data, "dev", show_progress=False)
+        assert run.reranked is not None
+        assert run.trained is not None
+        assert found.system == "re-ranked"
+        assert found.overall == run.reranked.result.overall
+        assert found.single_vector is not None
+        assert found.single_vector.overall == run.trained.result.overall
+        assert found.second_stage == run.second_stage
+
+
+class TestWhatPeopleRead:
+    def test_the_report_shows_both_stages(self, reranked_run: ToyRun, tmp_path: Path) -> None:
+        written = report_run(reranked_run.folder, tmp_path / "r.html", show_progress=False)
+        assert [one.name for one in written.data.systems] == ["zero-shot", "trained", "re-ranked"]
+        assert any("second stage" in note for note in written.data.notes)
+        assert "data or encoders are no longer" not in written.data.notice
+
+    def test_evaluate_prints_both_stages(self, reranked_run: ToyRun) -> None:
+        outcome = run_cli("evaluate", "--bundle", str(reranked_run.result.bundle), "--data", str(reranked_run.data))
+        assert outcome.code == 0
+        for words in ("single vector", "re-ranked", "Second stage: H@1"):
+            assert words in outcome.out
+
+
+def test_another_kb_keeps_it_and_a_changed_one_links_as_one_built_anew(reranked_run: ToyRun, tmp_path: Path) -> None:
+    entities = [entity for entity in toy_world().entities if entity.id != "E04"]
+    write_lines(tmp_path / "kb" / "kb.jsonl", [record(entity) for entity in entities])
+    build_bundle(reranked_run.result.bundle, tmp_path / "kb", tmp_path / "bundle", show_progress=False)
+    update = write_lines(tmp_path / "u.jsonl", [{"id": "E01", "description": "a river, mouth and delta of 1850"}])
+    change_kb(tmp_path / "bundle", update, "update", KbOptions(), device="cpu", show_progress=False)
+    final = [replace(one, description="a river, mouth and delta of 1850") if one.id == "E01" else one for one in entities]
+    write_lines(tmp_path / "kb2" / "kb.jsonl", [record(entity) for entity in final])
+    build_bundle(reranked_run.result.bundle, tmp_path / "kb2", tmp_path / "anew", show_progress=False)
+    mentions = toy_world().splits["test"]
+    with Linker.load(tmp_path / "bundle") as changed, Linker.load(tmp_path / "anew") as anew:
+        assert changed.reranker is not None
+        np.testing.assert_array_equal(changed.reranker.weights, Reranker.load(reranked_run.result.bundle / "reranker").weights)
+        assert changed.link(mentions) == anew.link(mentions)
+    assert check_bundle(tmp_path / "bundle") == []
+
+
+def record(entity: Entity) -> dict[str, object]:
+    return {"id": entity.id, "name": entity.name, "aliases": list(entity.aliases), "description": entity.description}

@@ -44,6 +44,7 @@ NOT_RUN = (
     NotRun(r"(OMP_NUM_THREADS=1 )?python benchmarks/.*", "minutes to hours on real data; the scripts have tests of their own"),
     NotRun(r"pgmel quickstart .*", "a minute and a half; continuous integration runs it before the tests"),
     NotRun(r"pgmel compare .*", "minutes to hours; test_cli_compare.py runs the command on a toy matrix"),
+    NotRun(r"pgmel evaluate .* DATA/richpediamel .*", "needs real data and trained bundles; other pages run the command", "experiments.md"),
     NotRun(r"torchrun .*", "starts several processes; test_training_processes has them"),
     NotRun(r"pgmel hub (push|pull) .*", "needs the hub; test_linking_publishing.py has a stand-in"),
     NotRun(r".*Linker\.from_pretrained\(\"OWNER/NAME\".*", "needs the hub; test_linking_publishing.py has a stand-in", "hugging-face.md"),

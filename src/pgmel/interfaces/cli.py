@@ -34,7 +34,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _say("interrupted; run the same command again: what was encoded is kept, and training goes on from its last checkpoint")
+            _say(
+                "interrupted; run the same command again: what was encoded is kept, and trainings and linked files go on where they stopped"
+            )
             raise typer.Exit(130) from None
 
 

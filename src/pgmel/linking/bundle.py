@@ -188,7 +188,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         BundleError: If the folder is missing, no bundle, damaged, or of another format version.
     """
     if not folder.is_dir():
-        raise BundleError(f"the bundle {folder} does not exist; `pgmel train` writes one, or check the path")
+        raise BundleError(f"the bundle {folder} does not exist; `pgmel train` or `pgmel index` writes one, or check the path")
     if not (folder / CARD).exists():
         raise BundleError(f"{folder} is not a bundle: it has no {CARD}; name the folder that `pgmel train` wrote")
     try:
@@ -234,6 +234,10 @@ def check_bundle(folder: Path) -> list[str]:
 def _wrong_files(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
     for name, expected in files.items():
         path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            # Who copies a bundle would write outside of the copy.
+            yield f"the card of {folder} names a file outside of it, {name}; get the bundle again from where it came"
+            continue
         try:
             size = path.stat().st_size
             if size != expected["bytes"]:

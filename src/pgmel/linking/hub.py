@@ -65,7 +65,9 @@ def push_to_hub(
     return str(done.commit_url)
 
 
-def find_pretrained(name: str | Path, *, revision: str | None = None, token: str | None = None, cache_dir: Path | None = None) -> Path:
+def find_pretrained(
+    name: str | Path, *, revision: str | None = None, token: str | None = None, cache_dir: Path | None = None, verify: bool = False
+) -> Path:
     """Return the folder of a bundle: the folder of that name if there is one, else what the hub has under it, downloaded and checked.
 
     Args:
@@ -73,11 +75,14 @@ def find_pretrained(name: str | Path, *, revision: str | None = None, token: str
         revision: Branch, tag or commit on the hub.
         token: For private repositories; by default the stored one.
         cache_dir: Where downloads are kept; by default the hub client's own cache.
+        verify: Whether a folder here is checked as downloads always are.
 
     Raises:
         BundleError: If there is neither, the download fails, or what came is damaged, is no bundle, or holds a pickle.
     """
     if Path(name).is_dir():
+        if verify:
+            _check(Path(name), str(name))
         return Path(name)
     text = str(name)
     if text.startswith((".", "/", "~")) or text.count("/") > 1:
@@ -98,10 +103,14 @@ def find_pretrained(name: str | Path, *, revision: str | None = None, token: str
         )
     except Exception as error:
         raise BundleError(f"{text} is no folder here, and cannot be had from the hub: {_first_line(error)}. {_advice(error)}") from None
-    _refuse_pickles(folder, text)
-    if faults := check_bundle(folder):
-        raise BundleError(f"what was downloaded from {text} is no whole bundle:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    _check(folder, text)
     return folder
+
+
+def _check(folder: Path, name: str) -> None:
+    _refuse_pickles(folder, name)
+    if faults := check_bundle(folder):
+        raise BundleError(f"what came from {name} is no whole bundle:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
 def _refuse_pickles(folder: Path, name: str) -> None:

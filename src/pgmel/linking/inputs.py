@@ -16,7 +16,7 @@ from pgmel.progress import progress_bar
 from pgmel.records import Mention
 from pgmel.registry import look_up
 
-__all__ = ["MENTION_FORMATS", "InputOptions", "MentionFile", "Row", "SourceFacts"]
+__all__ = ["MENTION_FORMATS", "InputOptions", "LongInteger", "MentionFile", "Row", "SourceFacts"]
 
 MENTION_FORMATS: Final = {
     "jsonl": "one JSON object per line",
@@ -31,6 +31,7 @@ _TOLD_AT_ONCE: Final = 4096
 _MAX_FIELDS: Final = 2000
 _SHOWN: Final = 2000
 _INT64: Final = range(-(2**63), 2**63)
+_EXACT_IN_FLOAT: Final = range(-(2**53), 2**53 + 1)
 _TORN_ROWS: Final = 10
 _TORN_SHARE: Final = 0.01
 
@@ -53,6 +54,11 @@ class InputOptions:
     encoding: str | None = None
     columns: Mapping[str, str | None] = field(default_factory=dict)
     image_folder: Path | None = None
+
+
+@final
+class LongInteger(int):
+    """Stands, as a type alone, for integers of 64 bits that a float would round."""
 
 
 @final
@@ -96,6 +102,8 @@ class MentionFile:
 
     def __init__(self, path: Path, options: InputOptions | None = None, show_progress: bool = True) -> None:
         options = options or InputOptions()
+        if options.image_folder is not None and not options.image_folder.is_dir():
+            raise SettingError(f"--image-folder {options.image_folder} is no folder; check the path")
         self.path = path
         digest = _digest(path)
         self.format = find_format(path, MENTION_FORMATS) if options.format == "auto" else options.format
@@ -173,11 +181,17 @@ class MentionFile:
 
     def _note(self, values: Mapping[str, Any]) -> None:
         for key, value in values.items():
-            kind = str if type(value) is int and not _INT64.start <= value < _INT64.stop else type(value)
+            kind = _kind(value)
             if key in self.kinds:
                 self.kinds[key].add(kind)
             elif len(self.kinds) < _MAX_FIELDS:
                 self.kinds[key] = {kind}
+
+
+def _kind(value: Any) -> type:
+    if type(value) is not int or value in _EXACT_IN_FLOAT:
+        return type(value)
+    return LongInteger if value in _INT64 else str
 
 
 def _digest(path: Path) -> str:

@@ -228,7 +228,9 @@ class Linker:
             SettingError: If it is out of its range, or there are no probabilities because the bundle was not calibrated.
         """
         if self.decision is None:
-            raise SettingError("the bundle was not calibrated, so there is no probability to go by; train it again, or leave the limit out")
+            raise SettingError(
+                "the bundle was not calibrated, so there is no probability to go by; run `pgmel calibrate` first, or leave the limit out"
+            )
         self.decision = self.decision.with_min_probability(least)
         self.nil = True
 

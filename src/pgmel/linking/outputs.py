@@ -15,7 +15,7 @@ import msgspec
 from pgmel.errors import DataError, MissingExtraError, SettingError
 from pgmel.files import atomic_path, remove_leftovers
 from pgmel.kb.sources import ArrowRow, ParquetFile, Table, show_cell
-from pgmel.linking.inputs import MENTION_FORMATS, MentionFile
+from pgmel.linking.inputs import MENTION_FORMATS, LongInteger, MentionFile
 from pgmel.linking.lines import LINK_COLUMNS, link_values
 from pgmel.progress import progress_bar
 from pgmel.records import Link, Mention
@@ -219,8 +219,10 @@ class _ParquetWriter:
         kinds = kinds - {type(None)}
         if kinds == {bool}:
             return self._arrow.bool_()
+        if kinds and kinds <= {int, LongInteger}:
+            return self._arrow.int64()
         if kinds and kinds <= {int, float}:
-            return self._arrow.float64() if float in kinds else self._arrow.int64()
+            return self._arrow.float64()
         return self._arrow.string()
 
     def _kept_columns(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:

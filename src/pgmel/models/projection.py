@@ -187,7 +187,7 @@ def _reduce_lexical(sides: Sequence[Features], rank: int, seed: int) -> Float[np
 
     # Buckets that are empty in a small KB make the decomposition's rank smaller than asked for.
     rows = sparse.vstack([side.channels["lexical"] for side in sides]).tocsr()
-    rank = min(rank, rows.shape[0] - 1, rows.shape[1] - 1)
+    rank = max(1, min(rank, rows.shape[0] - 1, rows.shape[1] - 1))  # one row alone has one direction
     with np.errstate(invalid="ignore", divide="ignore"):  # names without a single n-gram have no variance to explain
         model = TruncatedSVD(rank, algorithm="randomized", n_iter=4, random_state=seed).fit(rows)
     return np.ascontiguousarray(model.components_.T, np.float32)

@@ -16,6 +16,8 @@ from pgmel.workflows.train import resolve_device, use_threads
 __all__ = ["build_bundle"]
 
 _DECISION_NOTE: Final = "fitted on the data that the model was trained on, not on this knowledge base"
+_CALIBRATED_NOTE: Final = "fitted by `pgmel calibrate` on other data (`calibrated`), not on this knowledge base"
+_NO_DECISION_NOTE: Final = "none: the bundle that the model comes from has none for the single vector; `pgmel calibrate` fits one"
 _UNTRAINED_NOTE: Final = "none: the model is untrained, and no annotated mentions were there to fit one on"
 
 
@@ -32,6 +34,7 @@ def build_bundle(
     image_encoder: str | None = None,
     show_progress: bool = True,
     trained: bool = True,
+    keep_second_stage: bool = False,
 ) -> dict[str, Any]:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle.
 
@@ -47,9 +50,12 @@ def build_bundle(
         image_encoder: Where the image encoder is now, if not where the bundle's card says.
         show_progress: Whether to show bars.
         trained: Whether the model was trained; the card of the new bundle says so.
+        keep_second_stage: Whether the bundle's second stage goes along. It was fitted on the entities and sentences of its training, and
+            where those of another KB are written otherwise it does harm, so it stays behind by default; the decision is then the one that
+            was fitted for the single vector.
 
     Returns:
-        Number of entities, kind of index, and what became of the pictures.
+        Number of entities, kind of index, what became of the pictures, and whether there is a second stage.
     """
     card = read_card(model)
     settings = settings_of(card, model)
@@ -66,11 +72,23 @@ def build_bundle(
         "scores": {},
         "encoders": encoders.describe(),
         "decision": card["decision"],
-        "reranker": card.get("reranker"),
-        "decision_note": _DECISION_NOTE if trained else _UNTRAINED_NOTE,
+        "reranker": None,
+        "decision_note": _DECISION_NOTE,
     }
-    origin = {"trained_on": card["data"]} if trained else {}
+    origin = {}
+    if trained and not card.get("zero_shot"):
+        origin = {"trained_on": card["data"].get("trained_on", card["data"])}
+    else:
+        new |= {"zero_shot": True, "decision_note": _UNTRAINED_NOTE}
     encoder, reranker = bundled_encoder(card, model), load_reranker(card, model)
+    if keep_second_stage:
+        new |= {"reranker": card.get("reranker")}
+    elif reranker is not None:
+        reranker, new = None, new | {"decision": (card.get("reranker") or {}).get("decision_without")}
+    if new["decision"] is None and origin:
+        new |= {"decision_note": _NO_DECISION_NOTE}
+    elif card.get("calibrated") and new["decision"] == card["decision"]:
+        new |= {"calibrated": card["calibrated"], "decision_note": _CALIBRATED_NOTE}
     if is_kb(kb):
         with (
             find_kb(kb).open() as store,
@@ -78,10 +96,20 @@ def build_bundle(
         ):
             data = {"name": kb.name, "layout": "kb", "entities": len(store)} | origin
             write_bundle(out, store, embedder, index, new | {"data": data}, show_progress=show_progress, encoder=encoder, reranker=reranker)
-            return {"entities": len(store), "kind": index.kind, "pictures": report.as_dict()["pictures"]}
+            return {
+                "entities": len(store),
+                "kind": index.kind,
+                "pictures": report.as_dict()["pictures"],
+                "second_stage": reranker is not None,
+            }
     dataset = open_dataset(kb, layout, on_error)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     index = EntityIndex.build(embedder.embed_entities(entities), *build)
     data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities)} | origin
     write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder, reranker=reranker)
-    return {"entities": len(dataset.entities), "kind": index.kind, "pictures": entities.report.as_dict()["pictures"]}
+    return {
+        "entities": len(dataset.entities),
+        "kind": index.kind,
+        "pictures": entities.report.as_dict()["pictures"],
+        "second_stage": reranker is not None,
+    }

@@ -83,7 +83,7 @@ def calibrate_bundle(
     old = settings_of(card, bundle)
     values = old.model_dump(mode="json")
     settings = settings_from({**values, "linking": (changes or PrecisionChanges()).apply(values["linking"])}, origin="pgmel calibrate")
-    if split == settings.data.train_split:
+    if split == settings.data.train_split and not card.get("zero_shot"):
         raise SettingError(
             f"the decision cannot be fitted on {split!r}: the model learned those mentions; name a split that it has not seen"
         )
@@ -93,13 +93,18 @@ def calibrate_bundle(
     encoders = load_encoders(card, bundle, str(place), text_encoder, image_encoder, use_cache=True)
     material = load_material(dataset, encoders, [split], show_progress)
     vectors = embed(Embedder.load(bundle / "model", str(place)), material, split)
-    vectors = add_second_stage(vectors, load_reranker(card, bundle), material, split)
     decision = fit_nil(vectors, material.splits[split], settings.linking.top_k, settings.seed, decision_goals(settings))
+    new = dict(card)
+    if reranker := load_reranker(card, bundle):
+        # Another KB is linked by the single vector alone, with the decision for it.
+        new["reranker"] = {**(card.get("reranker") or {}), "decision_without": decision.to_dict()}
+        vectors = add_second_stage(vectors, reranker, material, split)
+        decision = fit_nil(vectors, material.splits[split], settings.linking.top_k, settings.seed, decision_goals(settings))
     if read_card(bundle) != card:
         raise BundleError(f"the bundle {bundle} was changed by somebody else in the meantime; run the command again")
     about = {"data": describe_data(material, split), "created": datetime.now(UTC).isoformat(timespec="seconds")}
     linking = {**card["settings"].get("linking", {}), **settings.model_dump(mode="json")["linking"]}
-    new = {**card, "settings": {**card["settings"], "linking": linking}, "decision": decision.to_dict(), "calibrated": about}
+    new |= {"settings": {**card["settings"], "linking": linking}, "decision": decision.to_dict(), "calibrated": about}
     new.pop("decision_note", None)  # it said that the decision was fitted for another KB
     write_json(bundle / CARD, new)
     return decision

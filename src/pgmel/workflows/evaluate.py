@@ -76,14 +76,15 @@ def evaluate_bundle(
     if (reranker := load_reranker(card, bundle)) is not None:
         single = measure_split(vectors, material, split, settings, "trained", protocol)
         vectors = add_second_stage(vectors, reranker, material, split)
-    last = measure_split(vectors, material, split, settings, "re-ranked" if reranker else "trained", protocol, decision)
+    system = "re-ranked" if reranker else "zero-shot" if card.get("zero_shot") else "trained"
+    last = measure_split(vectors, material, split, settings, system, protocol, decision)
     result = last.result
     if single is not None:
         result = replace(result, single_vector=single.result, second_stage=compare_stages(single, last, material, split, settings))
     if remove_gold is None:
         return result
     if decision is None:
-        raise BundleError(f"the bundle {bundle} was not calibrated, so that it never answers NIL; train it with this version of pgmel")
+        raise BundleError(f"the bundle {bundle} was not calibrated, so that it never answers NIL; run `pgmel calibrate` first")
     part, seen = material.splits[split], is_fitted_on(card, material, split, settings)
     found = judge_removed(make_ranker(vectors, part), len(material.entities), part, decision, seen, settings, remove_gold)
     return replace(result, removed_gold=found.result)
@@ -93,6 +94,8 @@ def is_fitted_on(card: Mapping[str, Any], material: Material, split: str, settin
     """Return whether the bundle's decision was fitted on these mentions, as far as counts tell: the same split of data as large."""
     again = card.get("calibrated")
     about = again.get("data") if isinstance(again, Mapping) else card["data"]
+    about = about if isinstance(about, Mapping) else {}
+    about = about.get("trained_on", about)  # `pgmel index` took the decision along from there
     about = about if isinstance(about, Mapping) else {}
     mentions = about.get("mentions")
     if split != about.get("split", settings.data.dev_split) or not isinstance(mentions, Mapping):

@@ -145,15 +145,17 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         material = keep_tuned(trainer.tuner, material, settings, out / ENCODER, device, show_progress)
     vectors = embed(embedder, material, dev)
     decision, trained = _calibrate_and_measure(vectors, material, settings, "trained")
-    reranked = comparison = None
+    about_stage = reranked = comparison = None
     if reranker is not None:
+        without = decision
         decision, reranked = _calibrate_and_measure(add_second_stage(vectors, reranker, material, dev), material, settings, "re-ranked")
         comparison = compare_stages(trained, reranked, material, dev, settings)
+        about_stage = reranker.to_dict() | {"on_dev": comparison.to_dict() if comparison else None, "decision_without": without.to_dict()}
     _write_settings(out, settings, data)
     measured = {"zero_shot": zero_shot, "trained": trained, "reranked": reranked}
     scores = {name: part.result.to_dict() for name, part in measured.items() if part is not None}
     write_json(out / "results.json", scores | ({"second_stage": comparison.to_dict()} if comparison else {}))
-    _write_bundle(out / "bundle", material, embedder, vectors.entities, settings, scores, decision, reranker, comparison)
+    _write_bundle(out / "bundle", material, embedder, vectors.entities, settings, scores, decision, reranker, about_stage)
     return TrainingRun(out / "bundle", material, embedder, zero_shot, trained, decision, result, waited, reranked, comparison)
 
 
@@ -196,7 +198,7 @@ def _write_bundle(
     scores: dict[str, Any],
     decision: Decision,
     reranker: Reranker | None,
-    comparison: PairedComparison | None,
+    about_stage: dict[str, Any] | None,
 ) -> None:
     kind = settings.index
     index = EntityIndex.build(vectors, kind.kind, kind.exact_limit, kind.nprobe, kind.refine, np.random.default_rng(settings.seed))
@@ -206,7 +208,7 @@ def _write_bundle(
         "scores": scores,
         "encoders": material.encoders.describe(),
         "decision": decision,
-        "reranker": reranker.to_dict() | {"on_dev": comparison.to_dict() if comparison else None} if reranker else None,
+        "reranker": about_stage,
     }
     encoder = folder.parent / ENCODER if settings.features.train_encoder != "none" else None
     write_bundle(

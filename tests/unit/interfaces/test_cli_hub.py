@@ -11,6 +11,7 @@ from toy_bundle import make_decision, write_toy_bundle
 from toy_runs import ToyRun, run_cli
 
 from pgmel.linking import check_bundle
+from pgmel.linking.bundle import describe_file
 
 
 @pytest.fixture
@@ -55,6 +56,21 @@ def test_a_bundle_is_pulled_into_a_folder_without_what_is_not_its_own(
     assert (tmp_path / "out" / "README.md").is_file()
     assert not (tmp_path / "out" / "extra.txt").exists()
     assert run_cli("hub", "pull", "me/toy", tmp_path / "out").code == 4
+
+
+def test_a_folder_whose_card_names_files_outside_of_it_is_not_pulled(bundle: Path, tmp_path: Path) -> None:
+    run_cli("hub", "export", bundle, tmp_path / "sent" / "bundle")
+    card = tmp_path / "sent" / "bundle" / "card.json"
+    values = json.loads(card.read_text())
+    outside = tmp_path / "sent" / "evil.txt"
+    outside.write_text("evil")
+    values["files"]["../evil.txt"] = describe_file(outside)
+    card.write_text(json.dumps(values))
+    for command in ("pull", "export"):
+        outcome = run_cli("hub", command, card.parent, tmp_path / command / "out")
+        assert outcome.code == 4
+        assert "outside of it" in outcome.err
+        assert not (tmp_path / command / "evil.txt").exists()
 
 
 def test_a_push_says_where_it_went(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def test_a_new_bundle_is_written_and_counted(toy_run: ToyRun, kb: Path, tmp_path
 
 def test_json_is_one_object_and_nothing_else(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:
     found = index(toy_run, kb, tmp_path / "new", "--json").json()
-    assert found == {"entities": 2, "kind": "exact", "pictures": {"named": 1, "missing": 1, "broken": 0}}
+    assert found == {"entities": 2, "kind": "exact", "pictures": {"named": 1, "missing": 1, "broken": 0}, "second_stage": False}
 
 
 def test_the_new_bundle_links(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:

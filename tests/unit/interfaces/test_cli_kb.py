@@ -36,6 +36,15 @@ def test_from_a_table_to_links_and_changes(toy_run: ToyRun, source: Path, tmp_pa
     assert "fault" not in checked.out
 
 
+def test_where_no_picture_is_found_the_option_for_their_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,name,photo\n1,Lamp,lamp.png\n2,Tent,\n")
+    built = run_cli("kb", "build", tmp_path / "p.csv", "--out", tmp_path / "kb")
+    assert "pictures: 1 named, 1 missing" in built.out
+    assert "say where they are with --pictures" in built.err
+    (tmp_path / "lamp.png").touch()
+    assert "--pictures" not in run_cli("kb", "build", tmp_path / "p.csv", "--out", tmp_path / "kb2").err
+
+
 def test_a_fault_of_a_bundle_has_its_exit_code(toy_run: ToyRun, tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text("{}")
     checked = run_cli("kb", "check", tmp_path, "--json")

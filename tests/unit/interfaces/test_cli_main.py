@@ -161,6 +161,7 @@ def test_an_interruption_leaves_with_130_and_says_how_to_go_on(monkeypatch: pyte
     outcome = run_raising(monkeypatch, KeyboardInterrupt())
     assert outcome.code == 130
     assert outcome.err.startswith("interrupted; run the same command again")
+    assert "linked files" in outcome.err
     assert outcome.out == ""
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,7 +16,7 @@ from toy_bundle import write_toy_bundle
 
 from pgmel.interfaces.http import Limits, ReconciliationOptions, create_app
 from pgmel.linking import Linker
-from pgmel.records import Mention
+from pgmel.records import Entity, Mention
 
 SMALL = Limits(mentions=4, text_characters=100, top_k=14, body_bytes=40_000, waiting_mentions=64)
 TOKEN = "open-sesame"
@@ -146,6 +147,16 @@ def test_an_uncalibrated_bundle_matches_by_name_alone(tmp_path: Path) -> None:
         assert reconcile(made, query="CONGO")[0]["match"]
         assert not reconcile(made, query="Kongo")[0]["match"]
         validate("0.2", "reconciliation-result-batch", post_form(made, queries={"q0": {"query": "Kongo"}}).json)
+
+
+def test_an_uncalibrated_bundle_does_not_choose_among_namesakes(tmp_path: Path) -> None:
+    def alike(entity: Entity) -> Entity:
+        return replace(entity, aliases=("Congo",)) if entity.id == "Q3" else entity
+
+    with Linker.load(write_toy_bundle(tmp_path / "bundle", None, change=alike)) as loaded, serving(create_app(loaded)) as made:
+        found = reconcile(made, query="Congo")
+        assert sum(feature["value"] is True for one in found for feature in one["features"] if feature["id"] == "name_match") == 2
+        assert not any(one["match"] for one in found)
 
 
 def test_queries_may_stand_in_the_address(client: Client) -> None:

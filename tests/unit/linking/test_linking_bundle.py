@@ -152,7 +152,7 @@ def test_encoder_folders_are_named_absolutely(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (shutil.rmtree, "does not exist; `pgmel train` writes one"),
+        (shutil.rmtree, "does not exist; `pgmel train` or `pgmel index` writes one"),
         (lambda bundle: (bundle / "card.json").unlink(), r"not a bundle: it has no card\.json"),
         (lambda bundle: os.truncate(bundle / "card.json", 100), "is damaged: .*not valid JSON"),
         (lambda bundle: (bundle / "card.json").write_text("[]"), "about something else"),

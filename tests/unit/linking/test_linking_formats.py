@@ -281,6 +281,20 @@ def test_json_values_have_their_types_in_parquet(tmp_path: Path) -> None:
     assert [second[key] for key in ("i", "f", "b", "m", "late")] == [None, 1.5, None, "two", "y"]
 
 
+def test_integers_that_a_float_would_round_stay_whole_in_parquet(tmp_path: Path) -> None:
+    long = 2**60 + 1
+    write(tmp_path / "a.jsonl", [{"mention": "a", "mixed": long, "whole": long}, {"mention": "b", "mixed": 1.5, "whole": 2}])
+    run(tmp_path / "a.jsonl", tmp_path / "b.parquet")
+    found = read(tmp_path / "b.parquet")
+    assert [(row["mixed"], row["whole"]) for row in found] == [(str(long), long), ("1.5", 2)]
+
+
+def test_a_picture_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.csv", [{"mention": "a", "image": "a.png"}])
+    with pytest.raises(SettingError, match=r"--image-folder .*photso is no folder"):
+        BulkJob(source, tmp_path / "b.csv", "bundle", BulkOptions(input=InputOptions(image_folder=tmp_path / "photso")))
+
+
 def test_keys_that_come_late_are_used(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"mention": "a"}\n' * 300 + '{"mention": "b", "image": "missing.png", "id": "last"}\n')
     job = run(tmp_path / "a.jsonl", tmp_path / "b.jsonl")

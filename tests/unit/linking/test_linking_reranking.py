@@ -1,8 +1,9 @@
 """The re-ranker: its scores, its fit, its files, and its place in a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -235,6 +236,20 @@ def pairs(*texts: tuple[str, str]) -> list[tuple[MentionFacts, EntityFacts]]:
     ]
 
 
+class _InOrder(frozenset[str]):
+    """A set of words that is gone through in a given order."""
+
+    words: list[str]
+
+    def __new__(cls, words: Sequence[str]) -> Self:
+        made = super().__new__(cls, words)
+        made.words = list(words)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+
 class TestAssociations:
     @pytest.fixture
     def learned(self) -> WordAssociations:
@@ -252,6 +267,18 @@ class TestAssociations:
         male, politician = np.log1p(30 * 60 / (5 * 60)), np.log1p(30 * 60 / (5 * 30))
         mean, best = (male + politician) / 2 + male / 2, (politician + male) / np.sqrt(2)
         np.testing.assert_allclose(learned.measure(mention, [entity]), [[mean, best]], rtol=1e-3)
+
+    def test_the_order_in_which_a_process_keeps_words_does_not_count(self) -> None:
+        words = [f"word{number}" for number in range(40)]
+        # Counts of many sizes, so that sums in another order round in another way.
+        texts = [(" ".join(words[:count]), " ".join(words[-count:]) + " known") for count in range(1, 41) for _ in range(count % 7 + 1)]
+        learned = WordAssociations.learn(pairs(*texts))
+        mention, entity = pairs((" ".join(words), " ".join(words)))[0]
+        found = [
+            learned.measure(replace(mention, telling=_InOrder(some)), [replace(entity, described=_InOrder(some))])
+            for some in (words, words[::-1], words[1::2] + words[::2], sorted(words, key=lambda word: word[::-1]))
+        ]
+        assert all(np.array_equal(one, found[0]) for one in found)
 
     def test_rare_words_are_not_known(self) -> None:
         learned = WordAssociations.learn(pairs(*[("senate", "politician")] * 30, ("stray", "politician"), ("senate", "baker")))

@@ -14,6 +14,8 @@ from pgmel.index import EntityIndex
 from pgmel.linking import Linker, check_bundle, read_card
 from pgmel.records import Mention
 from pgmel.workflows.build_index import build_bundle
+from pgmel.workflows.calibrate import calibrate_bundle
+from pgmel.workflows.evaluate import evaluate_bundle
 
 NAMES = ("Congo", "Georgia", "Samoa", "Alder", "Luxembourg")
 
@@ -40,7 +42,7 @@ def test_the_new_bundle_links_to_the_new_entities(toy_run: ToyRun, kb: Path, tmp
 
 def test_numbers_and_pictures_are_reported(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:
     about = build(toy_run, kb, tmp_path / "new")
-    assert about == {"entities": 5, "kind": "exact", "pictures": {"named": 1, "missing": 1, "broken": 0}}
+    assert about == {"entities": 5, "kind": "exact", "pictures": {"named": 1, "missing": 1, "broken": 0}, "second_stage": False}
 
 
 def test_the_same_kb_gives_the_same_vectors(toy_run: ToyRun, tmp_path: Path) -> None:
@@ -55,6 +57,23 @@ def test_the_card_says_where_model_and_threshold_come_from(toy_run: ToyRun, kb: 
     assert new["decision"] == old["decision"]
     assert "not on this knowledge base" in new["decision_note"]
     assert new["scores"] == {}
+
+
+def test_a_decision_that_was_taken_along_is_not_judged_on_its_own_mentions(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:
+    build(toy_run, kb, tmp_path / "other")
+    build(toy_run, toy_run.data, tmp_path / "back", model=tmp_path / "other")
+    calibrated = tmp_path / "calibrated"
+    shutil.copytree(tmp_path / "back", calibrated)
+    calibrate_bundle(calibrated, toy_run.data, "test", show_progress=False)
+    build(toy_run, toy_run.data, tmp_path / "again", model=calibrated)
+
+    def folds(bundle: str, split: str) -> int:
+        removed = evaluate_bundle(tmp_path / bundle, toy_run.data, split, remove_gold=0.3, show_progress=False).removed_gold
+        assert removed is not None
+        return removed.num_folds
+
+    assert (folds("back", "dev"), folds("back", "test")) == (5, 0)
+    assert (folds("again", "dev"), folds("again", "test")) == (0, 5)
 
 
 def test_the_kind_of_index_is_the_one_asked_for(toy_run: ToyRun, kb: Path, tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from pgmel.settings import Settings
 from pgmel.testing import toy_world
 from pgmel.training import TrainingInterruptedError
 from pgmel.workflows.build_index import build_bundle
+from pgmel.workflows.calibrate import PrecisionChanges, calibrate_bundle
+from pgmel.workflows.deciding import decision_goals
 from pgmel.workflows.evaluate import evaluate_bundle
 from pgmel.workflows.kb import KbOptions, change_kb
-from pgmel.workflows.measuring import Vectors, add_second_stage, embed, find_top, make_ranker, measure_split, rank_in_kb
+from pgmel.workflows.measuring import Vectors, add_second_stage, embed, find_top, fit_nil, make_ranker, measure_split, rank_in_kb
 from pgmel.workflows.preparation import prepare
 from pgmel.workflows.report import report_run
 from pgmel.workflows.reranking import auxiliary_settings, hold_out, reads_text, train_reranker
@@ -266,21 +268,45 @@ class TestWhatPeopleRead:
             assert words in outcome.out
 
 
-def test_another_kb_keeps_it_and_a_changed_one_links_as_one_built_anew(reranked_run: ToyRun, tmp_path: Path) -> None:
+def test_another_kb_takes_it_along_if_asked_and_a_changed_one_links_as_one_built_anew(reranked_run: ToyRun, tmp_path: Path) -> None:
     entities = [entity for entity in toy_world().entities if entity.id != "E04"]
     write_lines(tmp_path / "kb" / "kb.jsonl", [record(entity) for entity in entities])
-    build_bundle(reranked_run.result.bundle, tmp_path / "kb", tmp_path / "bundle", show_progress=False)
+    build_bundle(reranked_run.result.bundle, tmp_path / "kb", tmp_path / "bundle", show_progress=False, keep_second_stage=True)
     update = write_lines(tmp_path / "u.jsonl", [{"id": "E01", "description": "a river, mouth and delta of 1850"}])
     change_kb(tmp_path / "bundle", update, "update", KbOptions(), device="cpu", show_progress=False)
     final = [replace(one, description="a river, mouth and delta of 1850") if one.id == "E01" else one for one in entities]
     write_lines(tmp_path / "kb2" / "kb.jsonl", [record(entity) for entity in final])
-    build_bundle(reranked_run.result.bundle, tmp_path / "kb2", tmp_path / "anew", show_progress=False)
+    build_bundle(reranked_run.result.bundle, tmp_path / "kb2", tmp_path / "anew", show_progress=False, keep_second_stage=True)
     mentions = toy_world().splits["test"]
     with Linker.load(tmp_path / "bundle") as changed, Linker.load(tmp_path / "anew") as anew:
         assert changed.reranker is not None
         np.testing.assert_array_equal(changed.reranker.weights, Reranker.load(reranked_run.result.bundle / "reranker").weights)
         assert changed.link(mentions) == anew.link(mentions)
     assert check_bundle(tmp_path / "bundle") == []
+
+
+def test_by_default_another_kb_gets_the_single_vector_and_its_own_decision(reranked_run: ToyRun, tmp_path: Path) -> None:
+    write_lines(tmp_path / "kb" / "kb.jsonl", [record(entity) for entity in toy_world().entities])
+    about = build_bundle(reranked_run.result.bundle, tmp_path / "kb", tmp_path / "bundle", show_progress=False)
+    run = reranked_run.result
+    vectors, dev = run.trained.vectors, run.material.splits["dev"]
+    without = fit_nil(vectors, dev, reranked_run.settings.linking.top_k, reranked_run.settings.seed, decision_goals(reranked_run.settings))
+    with Linker.load(tmp_path / "bundle") as linker:
+        assert linker.reranker is None
+        assert linker.decision == without != run.decision
+    assert about["second_stage"] is False
+    assert check_bundle(tmp_path / "bundle") == []
+
+
+def test_calibrating_renews_the_decision_of_both_stages(reranked_run: ToyRun, tmp_path: Path) -> None:
+    shutil.copytree(reranked_run.result.bundle, tmp_path / "bundle")
+    old = read_card(tmp_path / "bundle")
+    changes = PrecisionChanges(nil_precision=0.3)
+    decision = calibrate_bundle(tmp_path / "bundle", reranked_run.data, "dev", changes, show_progress=False)
+    card = read_card(tmp_path / "bundle")
+    assert card["decision"] == decision.to_dict() != old["decision"]
+    assert card["reranker"]["decision_without"] not in (old["reranker"]["decision_without"], card["decision"])
+    assert {**card["reranker"], "decision_without": 0} == {**old["reranker"], "decision_without": 0}
 
 
 def record(entity: Entity) -> dict[str, object]:

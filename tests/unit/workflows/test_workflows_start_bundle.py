@@ -11,6 +11,9 @@ from pgmel.linking import check_bundle, read_card
 from pgmel.records import Entity
 from pgmel.testing import toy_world
 from pgmel.workflows import start_bundle as module
+from pgmel.workflows.build_index import build_bundle
+from pgmel.workflows.calibrate import calibrate_bundle
+from pgmel.workflows.evaluate import evaluate_bundle
 from pgmel.workflows.start_bundle import start_bundle
 
 SETTINGS = quick_settings("training.device=cpu")
@@ -32,6 +35,15 @@ def test_names_are_linked_without_any_training(kb: Path, tmp_path: Path) -> None
     assert {link.probability for link in links} == {None}
 
 
+def test_a_kb_of_one_entity_is_enough(tmp_path: Path) -> None:
+    write_lines(tmp_path / "kb" / "kb.jsonl", [{"id": "Q1", "name": "Congo"}])
+    start_bundle(tmp_path / "kb", tmp_path / "bundle", SETTINGS, show_progress=False)
+    with Linker.load(tmp_path / "bundle") as linker:
+        link = linker.link([Mention("1", "Congo")])[0]
+    assert link.entity_id == "Q1"
+    assert link.candidates[0].score > 0.5
+
+
 def test_pictures_are_read_where_an_encoder_is_named(tmp_path: Path) -> None:
     toy = toy_world(tmp_path / "toy")
     toy.write(tmp_path / "toy")
@@ -49,6 +61,19 @@ def test_the_card_says_that_nothing_was_trained(kb: Path, tmp_path: Path) -> Non
     assert card["decision"] is None
     assert card["decision_note"].startswith("none: the model is untrained")
     assert "trained_on" not in card["data"]
+
+
+def test_nothing_is_called_trained_and_any_split_serves_to_calibrate(tmp_path: Path) -> None:
+    toy_world(tmp_path / "toy").write(tmp_path / "toy")
+    start_bundle(tmp_path / "toy", tmp_path / "bundle", SETTINGS, show_progress=False)
+    build_bundle(tmp_path / "bundle", tmp_path / "toy", tmp_path / "again", show_progress=False)
+    for name in ("bundle", "again"):
+        card = read_card(tmp_path / name)
+        assert "trained_on" not in card["data"]
+        assert card["decision_note"].startswith("none: the model is untrained")
+        assert evaluate_bundle(tmp_path / name, tmp_path / "toy", "dev", show_progress=False).system == "zero-shot"
+    calibrate_bundle(tmp_path / "bundle", tmp_path / "toy", "train", show_progress=False)
+    assert check_bundle(tmp_path / "bundle") == []
 
 
 @pytest.mark.parametrize("fitted_on", [20, 1000])

@@ -83,7 +83,7 @@ def pull(
 
     if folder.exists():
         raise BundleError(f"{folder} exists already; name another folder")
-    found = find_pretrained(repo, revision=revision)
+    found = find_pretrained(repo, revision=revision, verify=True)
     names = ["card.json", *read_card(found)["files"]]
     with atomic_folder(folder) as part:
         for name in [*names, *(["README.md"] if (found / "README.md").is_file() else [])]:

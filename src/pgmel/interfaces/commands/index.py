@@ -38,11 +38,15 @@ def index(
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
     text_encoder: TextEncoderOption = None,
     image_encoder: ImageEncoderOption = None,
+    keep_second_stage: Annotated[
+        bool, typer.Option(help="Take the bundle's second stage along: for a KB whose entries are written like those it was trained on.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle; nothing is trained.
 
-    The NIL threshold stays that of the old bundle, fitted on its own data; the card says so. With --zero-shot instead of --model the
+    The NIL threshold stays that of the old bundle, fitted on its own data; the card says so. The second stage stays behind, because over
+    entries that are written otherwise it does harm; --keep-second-stage takes it along. With --zero-shot instead of --model the
     encoders' own similarities link: no probabilities, and no NIL, until `pgmel calibrate` fits them on annotated mentions.
     """
     if zero_shot:
@@ -71,6 +75,7 @@ def index(
             device=device,
             text_encoder=text_encoder,
             image_encoder=image_encoder,
+            keep_second_stage=keep_second_stage,
         )
     if as_json:
         typer.echo(encode_json(about))

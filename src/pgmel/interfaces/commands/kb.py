@@ -250,6 +250,8 @@ def _show_rest(about: dict[str, Any]) -> None:
     counts = about["pictures"]
     if counts.get("named"):
         typer.echo("pictures: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count))
+    if counts.get("missing") and not counts.get("found"):
+        typer.echo("no picture was found; say where they are with --pictures, a folder or an archive", err=True)
     if counts.get("not_fetched"):
         typer.echo("pictures on the web are fetched with --fetch-pictures", err=True)
     if about["bad_rows"]:

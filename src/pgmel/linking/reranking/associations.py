@@ -22,7 +22,7 @@ LEAST_IN_DESCRIPTIONS: Final = 20
 """Mentions that a description word must occur with."""
 
 SHRINKAGE: Final = 5.0
-"""So many mentions without any association are added to those of each sentence word."""
+"""Mentions with both words are counted against those to expect for a sentence word of so many mentions, however many it has."""
 
 
 @final
@@ -68,11 +68,12 @@ class WordAssociations:
         strongest associations, divided by the square root of the number of words.
         """
         found = np.zeros((len(entities), 2), np.float32)
-        rows = [self._sentence_words[word] for word in mention.telling if word in self._sentence_words]
+        # Sets of words stand in another order in every process, and so would sums of floats.
+        rows = sorted(self._sentence_words[word] for word in mention.telling if word in self._sentence_words)
         if not rows:
             return found
         known = self._description_words
-        columns = [[known[word] for word in entity.described if word in known] for entity in entities]
+        columns = [sorted(known[word] for word in entity.described if word in known) for entity in entities]
         counts = np.array([len(some) for some in columns])
         if not counts.any():
             return found

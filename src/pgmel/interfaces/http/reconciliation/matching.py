@@ -85,6 +85,8 @@ def rank(query: Query, link: Link | None, entities: Mapping[str, Entity], types:
         for (candidate, entity), alike in zip(kept, likeness, strict=True)
         if link is not None
     ]
+    if sum(bool(match.features["name_match"]) for match in matches) > 1:
+        matches = [match if "probability" in match.features else match._replace(match=False) for match in matches]
     named = entities.get(query.text.strip())
     if named is not None:
         matches = [_identified(named, link), *(match for match in matches if match.entity.id != named.id)]
@@ -99,7 +101,7 @@ def _match(query: Query, link: Link, candidate: Candidate, entity: Entity, alike
         features["type_match"] = types.fits(entity, query.types)
     linked = candidate.entity_id == link.entity_id
     if candidate.probability is None:
-        # Nothing says how sure the best candidate is, so only its name can.
+        # Nothing says how sure the best candidate is, so only its name can, and only where no other candidate has it too: see rank.
         return Match(entity, round(100 * min(1.0, max(0.0, candidate.score)), 4), linked and same_name, features)
     return Match(entity, round(100 * min(1.0, candidate.probability), 4), linked, features)
 

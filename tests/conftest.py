@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -26,6 +27,22 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # A shell that starts tests in the background has them, and all processes they start, ignore Ctrl-C: then nothing could be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """Commands turn our loggers up or down for their whole process: no test is told more or less because of one that ran before it."""
+    before = {logger: (logger.level, logger.propagate, logger.handlers[:]) for logger in our_loggers()}
+    yield
+    for logger in our_loggers():
+        level, logger.propagate, logger.handlers = before.get(logger, (logging.NOTSET, True, []))
+        logger.setLevel(level)
+
+
+def our_loggers() -> list[logging.Logger]:
+    """All of the package's loggers there are by now."""
+    known = logging.root.manager.loggerDict
+    return [logging.getLogger(name) for name in ("pgmel", *known) if name.partition(".")[0] == "pgmel"]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import typer
 
 from pgmel.evaluation import Metrics, Ranks, aggregate_seeds, compare_paired
 from pgmel.settings import read_settings
+from pgmel.workflows.deciding import sentences_of
 from pgmel.workflows.train import TrainingRun, train
 
 
@@ -42,7 +43,8 @@ def main(
     # Where a seed kept no second stage its links are those of the single vector.
     final = [run.final for run in runs if run.final]
     print_rows(out.name, before.result.overall, [m.result.overall for m in vector], [m.result.overall for m in final])
-    groups = sentences(runs[0], settings.data.dev_split)
+    dev = runs[0].material.splits[settings.data.dev_split]
+    groups = sentences_of(dev, np.flatnonzero(dev.rankable))
     kept = sum(run.reranked is not None for run in runs)
     print_gain("the single vector over zero-shot", [before.ranks] * seeds, [m.ranks for m in vector], groups)
     print_gain(
@@ -54,12 +56,6 @@ def main(
     waited, seconds = [run.waited_s for run in runs], [run.result.seconds for run in runs]
     print(f"first step after {min(waited):.0f} to {max(waited):.0f} s, training {min(seconds):.0f} to {max(seconds):.0f} s")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20):.1f} GiB")
-
-
-def sentences(run: TrainingRun, split: str) -> list[str]:
-    """Return the sentence of each ranked mention: what paired tests draw."""
-    dev = run.material.splits[split]
-    return [dev.mentions[row].context or dev.mentions[row].id for row in np.flatnonzero(dev.rankable)]
 
 
 def print_rows(name: str, before: Metrics, vector: list[Metrics], final: list[Metrics]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pgmel.datasets.collecting import locate
 from pgmel.errors import DataError
-from pgmel.kb.sources import cell_integer, cell_text, find_columns
+from pgmel.kb.sources import cell_integer, cell_text, find_columns, read_cell
 from pgmel.records import Mention
 from pgmel.registry import nearest
 
@@ -78,19 +78,10 @@ def read_mention(values: Mapping[str, Any], columns: MentionColumns, number: int
     Raises:
         DataError: If it is no mention; ``rule`` says why.
     """
-
-    def cell(column: str | None, read: Any = cell_text) -> Any:
-        if column is None:
-            return None
-        try:
-            return read(values.get(column))
-        except TypeError as error:
-            raise DataError(f"the column {column!r} {error}") from None
-
-    context: str = cell(columns.context, _unstripped) or ""
-    surface: str = cell(columns.mention, _unstripped) or ""
-    start, end = cell(columns.start, cell_integer), cell(columns.end, cell_integer)
-    image: str = cell(columns.image) or ""
+    context: str = read_cell(values, columns.context, _unstripped) or ""
+    surface: str = read_cell(values, columns.mention, _unstripped) or ""
+    start, end = (read_cell(values, column, cell_integer) for column in (columns.start, columns.end))
+    image: str = read_cell(values, columns.image) or ""
     if start is None or end is None:
         surface = surface.strip()
         start, end = locate(surface, context)
@@ -100,7 +91,7 @@ def read_mention(values: Mapping[str, Any], columns: MentionColumns, number: int
         surface = surface.strip()
     if not surface.strip() and not image:
         raise DataError("the mention is empty")
-    return Mention(cell(columns.id) or str(number), surface, context, start, end, folder / image if image else None)
+    return Mention(read_cell(values, columns.id) or str(number), surface, context, start, end, folder / image if image else None)
 
 
 def _unstripped(value: Any) -> str:

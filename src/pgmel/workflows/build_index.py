@@ -63,8 +63,8 @@ def build_bundle(
     use_threads(settings.training.threads)
     encoders = load_encoders(card, model, str(place), text_encoder, image_encoder, use_cache=True)
     embedder = Embedder.load(model / "model", str(place))
-    about = settings.index
-    build = (kind or about.kind, about.exact_limit, about.nprobe, about.refine, np.random.default_rng(settings.seed))
+    kinds = settings.index
+    build = (kind or kinds.kind, kinds.exact_limit, kinds.nprobe, kinds.refine, np.random.default_rng(settings.seed))
     # An encoder that moved is named where it is now, or the new bundle could not be opened without being told again.
     moved = {name: value for name, value in (("text_encoder", text_encoder), ("image_encoder", image_encoder)) if value}
     new = {
@@ -89,6 +89,7 @@ def build_bundle(
         new |= {"decision_note": _NO_DECISION_NOTE}
     elif card.get("calibrated") and new["decision"] == card["decision"]:
         new |= {"calibrated": card["calibrated"], "decision_note": _CALIBRATED_NOTE}
+    about = {"second_stage": reranker is not None}
     if is_kb(kb):
         with (
             find_kb(kb).open() as store,
@@ -96,20 +97,10 @@ def build_bundle(
         ):
             data = {"name": kb.name, "layout": "kb", "entities": len(store)} | origin
             write_bundle(out, store, embedder, index, new | {"data": data}, show_progress=show_progress, encoder=encoder, reranker=reranker)
-            return {
-                "entities": len(store),
-                "kind": index.kind,
-                "pictures": report.as_dict()["pictures"],
-                "second_stage": reranker is not None,
-            }
+            return about | {"entities": len(store), "kind": index.kind, "pictures": report.as_dict()["pictures"]}
     dataset = open_dataset(kb, layout, on_error)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     index = EntityIndex.build(embedder.embed_entities(entities), *build)
     data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities)} | origin
     write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder, reranker=reranker)
-    return {
-        "entities": len(dataset.entities),
-        "kind": index.kind,
-        "pictures": entities.report.as_dict()["pictures"],
-        "second_stage": reranker is not None,
-    }
+    return about | {"entities": len(dataset.entities), "kind": index.kind, "pictures": entities.report.as_dict()["pictures"]}

@@ -128,7 +128,7 @@ def measure_split(
         gold = split.gold_rows[chosen]
         ranks = rank_in_kb(vectors.take(chosen), gold)
     mentions = [split.mentions[row] for row in chosen]
-    groups = [mention.context or mention.id for mention in mentions]
+    groups = sentences_of(split, chosen)
     train = material.dataset.splits.get(settings.data.train_split, ())
     masks = slice_masks(
         mentions,

@@ -150,7 +150,7 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
         without = decision
         decision, reranked = _calibrate_and_measure(add_second_stage(vectors, reranker, material, dev), material, settings, "re-ranked")
         comparison = compare_stages(trained, reranked, material, dev, settings)
-        about_stage = reranker.to_dict() | {"on_dev": comparison.to_dict() if comparison else None, "decision_without": without.to_dict()}
+        about_stage = reranker.to_dict() | {"on_dev": comparison.to_dict(), "decision_without": without.to_dict()}
     _write_settings(out, settings, data)
     measured = {"zero_shot": zero_shot, "trained": trained, "reranked": reranked}
     scores = {name: part.result.to_dict() for name, part in measured.items() if part is not None}

@@ -1,6 +1,6 @@
 """Files of entities as people have them: JSON lines, tables, Parquet, SQLite, Wikidata dumps."""
 
-from pgmel.kb.sources.cells import cell_integer, cell_text, show_cell
+from pgmel.kb.sources.cells import cell_integer, cell_text, read_cell, show_cell
 from pgmel.kb.sources.columns import ROLES, Ask, Columns, find_columns, map_columns
 from pgmel.kb.sources.databases import ArrowRow, ParquetFile
 from pgmel.kb.sources.entities import DEFAULT_SEPARATOR, Draft, read_drafts
@@ -33,6 +33,7 @@ __all__ = [
     "find_format",
     "map_columns",
     "open_source",
+    "read_cell",
     "read_drafts",
     "reject",
     "show_cell",

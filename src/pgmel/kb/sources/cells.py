@@ -1,11 +1,14 @@
 """What stands in one cell of a row, whatever the format of its file: text, whole number, or a value to be written as text."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-__all__ = ["cell_integer", "cell_text", "show_cell"]
+from pgmel.errors import DataError
+
+__all__ = ["cell_integer", "cell_text", "read_cell", "show_cell"]
 
 
 def cell_text(value: Any, strip: bool = True) -> str:
@@ -47,6 +50,25 @@ def cell_integer(value: Any) -> int | None:
     if isinstance(value, bool) or not math.isfinite(number) or number != int(number):
         raise TypeError(f"holds {text!r} where a whole number is expected")
     return int(number)
+
+
+def read_cell(values: Mapping[str, Any], column: str | None, read: Callable[[Any], Any] = cell_text) -> Any:
+    """Return what stands in a row's column, or None where no column is meant.
+
+    Args:
+        values: The row.
+        column: Its column.
+        read: Turns the value into what is wanted; says by a ``TypeError`` that it cannot.
+
+    Raises:
+        DataError: If the value cannot be read; it names the column.
+    """
+    if column is None:
+        return None
+    try:
+        return read(values.get(column))
+    except TypeError as error:
+        raise DataError(f"the column {column!r} {error}") from None
 
 
 def show_cell(value: Any) -> str:

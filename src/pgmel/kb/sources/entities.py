@@ -10,7 +10,7 @@ import msgspec
 
 from pgmel.errors import DataError
 from pgmel.kb.codec import check_entity
-from pgmel.kb.sources.cells import cell_text
+from pgmel.kb.sources.cells import cell_text, read_cell
 from pgmel.kb.sources.columns import Columns
 from pgmel.kb.sources.source import Report, Source
 from pgmel.records import Entity
@@ -77,24 +77,16 @@ def read_drafts(source: Source, columns: Columns, report: Report, separator: str
 
 
 def _draft(place: str, values: Mapping[str, Any], columns: Columns, separator: str) -> Draft:
-    def cell(column: str | None, read: Any) -> Any:
-        if column is None:
-            return None
-        try:
-            return read(values.get(column))
-        except TypeError as error:
-            raise DataError(f"the column {column!r} {error}") from None
-
     def many(value: Any) -> tuple[str, ...]:
         return _texts(value, separator)
 
     return Draft(
         place,
-        cell(columns.id, cell_text),
-        cell(columns.name, cell_text),
-        cell(columns.description, cell_text),
-        cell(columns.aliases, many),
-        cell(columns.images, many),
+        read_cell(values, columns.id),
+        read_cell(values, columns.name),
+        read_cell(values, columns.description),
+        read_cell(values, columns.aliases, many),
+        read_cell(values, columns.images, many),
         _attributes(values, columns.attributes) if columns.attributes else None,
     )
 

@@ -19,7 +19,7 @@ from pgmel.linking import Decision, describe_decision
 from pgmel.models import Embedder
 from pgmel.settings import Settings
 from pgmel.training import MetricsFile
-from pgmel.workflows.deciding import RemovedJudgement, judge_removed
+from pgmel.workflows.deciding import RemovedJudgement, judge_removed, sentences_of
 from pgmel.workflows.material import Material, Split
 from pgmel.workflows.measuring import Measurement, compare_stages, make_ranker
 from pgmel.workflows.report.curves import training_curves
@@ -117,8 +117,7 @@ def compare_hits(model: TrainedModel) -> PairedComparison | None:
     """Compare trained and untrained mention by mention: H@1, whole sentences resampled and flipped; None without untrained figures."""
     if model.before is None:
         return None
-    mentions = model.material.splits[model.split].mentions
-    groups = [mentions[row].context or mentions[row].id for row in model.after.rows]
+    groups = sentences_of(model.material.splits[model.split], model.after.rows)
     hits = (model.before.ranks.realistic <= 1, model.after.ranks.realistic <= 1)
     return compare_paired(*hits, np.random.default_rng(model.settings.seed), groups, confidence=model.settings.evaluation.confidence)
 

@@ -16,7 +16,7 @@ import typer
 
 from pgmel.evaluation import Metrics, aggregate_seeds, compare_paired
 from pgmel.settings import read_settings
-from pgmel.workflows.deciding import sentences_of
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.train import TrainingRun, train
 
 FROZEN = "none"
@@ -70,7 +70,7 @@ def _outcome(run: TrainingRun) -> tuple[np.ndarray, Metrics, list[str]]:
     if run.trained is None:
         raise SystemExit("run this without torchrun")
     dev = run.material.splits["dev"]
-    groups = sentences_of(dev, np.flatnonzero(dev.rankable))
+    groups = clusters_of(dev, np.flatnonzero(dev.rankable))
     return run.trained.ranks.realistic <= 1, run.trained.result.overall, groups
 
 

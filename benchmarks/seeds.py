@@ -14,7 +14,7 @@ import typer
 
 from pgmel.evaluation import Metrics, Ranks, aggregate_seeds, compare_paired
 from pgmel.settings import read_settings
-from pgmel.workflows.deciding import sentences_of
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.train import TrainingRun, train
 
 
@@ -44,7 +44,7 @@ def main(
     final = [run.final for run in runs if run.final]
     print_rows(out.name, before.result.overall, [m.result.overall for m in vector], [m.result.overall for m in final])
     dev = runs[0].material.splits[settings.data.dev_split]
-    groups = sentences_of(dev, np.flatnonzero(dev.rankable))
+    groups = clusters_of(dev, np.flatnonzero(dev.rankable))
     kept = sum(run.reranked is not None for run in runs)
     print_gain("the single vector over zero-shot", [before.ranks] * seeds, [m.ranks for m in vector], groups)
     print_gain(

@@ -139,8 +139,8 @@ def start_cli(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start the real command line in a process of its own."""
     command = [sys.executable, "-m", "pgmel", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, env=environment, text=True, **pipes)
+    given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, **options}
+    return subprocess.Popen(command, text=True, **given)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Run the command line as ``python -m pgmel``."""
 
-from pgmel.interfaces.cli import main
+from pgmel_start import main
 
 if __name__ == "__main__":
     main()

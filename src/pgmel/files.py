@@ -18,6 +18,7 @@ __all__ = [
     "atomic_folder",
     "atomic_path",
     "encode_json",
+    "find_obstacle",
     "hash_bytes",
     "hash_file",
     "hash_json",
@@ -49,6 +50,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def find_obstacle(path: Path) -> str | None:
+    """Return why no file or folder can be written under a name, as far as one can see before the work; None if nothing is in the way."""
+    nearest = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    if not nearest.is_dir():
+        return f"{nearest} is a file"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"nothing may be written in {nearest}"
 
 
 def remove_leftovers(path: Path) -> None:

@@ -1,14 +1,27 @@
 """Progress bars on standard error, with rate and remaining time; silent where nobody watches and nothing was asked."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-__all__ = ["Bar", "message_console", "progress_bar", "track"]
+__all__ = ["Bar", "message_console", "progress_bar", "track", "waiting"]
+
+log = logging.getLogger("pgmel.progress")
 
 T = TypeVar("T")
 
@@ -74,6 +87,30 @@ def progress_bar(title: str, total: int | None, unit: str = "rows", done: int = 
         _running.append(console)
         try:
             yield bar
+        finally:
+            _running.remove(console)
+
+
+@contextmanager
+def waiting(title: str, tell: bool = True) -> Iterator[None]:
+    """Show what is being done, with the time that it takes, while the block runs: work of which nobody knows how much there is.
+
+    Args:
+        title: What is being done.
+        tell: Whether it is said by a message where standard error is no terminal; there is nothing to see there otherwise.
+    """
+    console = message_console()
+    if not console.is_terminal:
+        if tell:
+            log.info("%s", title)
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not log.isEnabledFor(logging.INFO), transient=True) as progress:
+        progress.add_task(title, total=None)
+        _running.append(console)
+        try:
+            yield
         finally:
             _running.remove(console)
 

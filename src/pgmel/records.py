@@ -13,6 +13,7 @@ __all__ = [
     "Entity",
     "Explanation",
     "Link",
+    "LinkDecision",
     "Mention",
     "NilType",
     "PictureEffect",
@@ -34,6 +35,9 @@ NIL: Final = NilType.NIL
 """The answer "none of the KB's entities"; a value of its own inside, the text ``"NIL"`` only in files, HTTP and spaCy."""
 
 NIL_TEXT: Final = "NIL"
+
+LinkDecision = Literal["linked", "nil", "unsure"]
+"""What was decided: to link; that the KB lacks the entity; or not to link, for want of a candidate that is sure enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +155,26 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the linker says of one mention: its candidates, best first, and the chosen entity or ``NIL``."""
+    """What the linker says of one mention: its candidates, best first, and the chosen entity or ``NIL``.
+
+    ``probability`` is that of the chosen entity or of NIL. ``unsure`` tells the two reasons for ``NIL`` apart; see ``decision``.
+    """
 
     mention_id: str
     entity_id: str | Literal[NilType.NIL]
     probability: float | None
     candidates: tuple[Candidate, ...] = ()
     warnings: tuple[str, ...] = ()
+    unsure: bool = False
 
     @property
     def is_nil(self) -> bool:
-        """Whether no entity of the KB is meant."""
+        """Whether the mention is not linked, for either reason."""
         return self.entity_id is NIL
+
+    @property
+    def decision(self) -> LinkDecision:
+        """``linked``; ``nil``: the KB lacks the entity; or ``unsure``: no candidate is sure enough, which says nothing about the KB."""
+        if not self.is_nil:
+            return "linked"
+        return "unsure" if self.unsure else "nil"

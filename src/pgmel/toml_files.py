@@ -79,7 +79,11 @@ def describe_fault(fault: Any) -> str:
         return f"{name} must be a path, got {fault['input']!r}"
     if fault["type"] == "value_error":
         return f"{name}: {fault['ctx']['error']}"
+    if fault["type"] == "too_short":
+        least = fault["ctx"]["min_length"]
+        return f"{name} must have at least {least} value{'s' * (least != 1)}, got {fault['input']!r}"
     rule = str(fault["msg"]).removeprefix("Input should be ")
+    rule = {"a valid tuple": "a list", "a valid dictionary": "a table", "a valid mapping": "a table"}.get(rule, rule)  # as TOML calls them
     if fault["type"] == "literal_error" and (guess := nearest(str(fault["input"]), re.findall(r"'([^']*)'", fault["ctx"]["expected"]))):
         return f"{name} must be {rule}, got {fault['input']!r}; did you mean {guess!r}?"
     return f"{name} must be {rule}, got {fault['input']!r}"

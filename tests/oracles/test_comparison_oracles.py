@@ -83,8 +83,8 @@ def test_what_does_not_fit_together_is_refused() -> None:
         sample_paired(np.ones((3, 1)), rng, flips=0)
 
 
-def ranks(*runs: list[float]) -> list[np.ndarray]:
-    return [np.array(run) for run in runs]
+def ranks(*runs: list[float], seeds: tuple[int, ...] = (0, 1, 2)) -> dict[int, np.ndarray]:
+    return {seed: np.array(run) for seed, run in zip(seeds, runs, strict=False)}
 
 
 def test_a_mention_counts_with_its_mean_over_seeds() -> None:
@@ -122,3 +122,37 @@ def test_without_the_reference_nothing_is_tested() -> None:
     data = {"one": DataRanks({"b": ranks([1, 1])}, np.arange(2)), "two": DataRanks({"a": ranks([1, 1])}, np.arange(2))}
     tests = contrast(data, "a", np.random.default_rng(0))
     assert (tests.found, tests.num_comparisons) == ({}, 0)
+
+
+RIGHT, WRONG = [1, 1, 1, 1], [2, 2, 2, 2]
+
+
+def test_only_the_seeds_that_both_have_are_compared() -> None:
+    # with seed 0 b is worse (3 of 4 right, not 4); the bad seeds of the reference, which b never ran, would make b look better
+    data = DataRanks({"a": ranks(RIGHT, WRONG, WRONG), "b": ranks([1, 1, 1, 2])}, np.arange(4))
+    tests = contrast({"d": data}, "a", np.random.default_rng(0), resamples=20, flips=20)
+    assert tests.seeds == {("b", "d"): (0,)}
+    assert tests.found["b", "d"]["h_at_1"].value.value == pytest.approx(-0.25)
+    assert tests.found["b", "d"]["mrr"].value.value == pytest.approx(-0.125)
+
+
+def test_the_order_of_seeds_does_not_matter() -> None:
+    data = DataRanks({"a": ranks(RIGHT, WRONG), "b": ranks(WRONG, RIGHT, seeds=(1, 0))}, np.arange(4))
+    tests = contrast({"d": data}, "a", np.random.default_rng(0), resamples=20, flips=20)
+    assert tests.found["b", "d"]["h_at_1"].value.value == 0
+
+
+def test_a_system_without_a_seed_of_the_reference_is_not_tested() -> None:
+    data = DataRanks({"a": ranks(RIGHT), "b": ranks(WRONG, seeds=(5,)), "c": ranks(WRONG)}, np.arange(4))
+    tests = contrast({"d": data}, "a", np.random.default_rng(0), resamples=20, flips=20)
+    assert set(tests.found) == {("c", "d")}
+    assert tests.num_comparisons == 2
+
+
+def test_the_mean_is_over_the_seeds_that_both_have_on_every_data_set() -> None:
+    full = DataRanks({"a": ranks(RIGHT, WRONG), "b": ranks(WRONG, RIGHT)}, np.arange(4))
+    part = DataRanks({"a": ranks(RIGHT, WRONG), "b": ranks(RIGHT)}, np.arange(4))
+    tests = contrast({"one": full, "two": part}, "a", np.random.default_rng(0), resamples=20, flips=20)
+    assert tests.seeds == {("b", "one"): (0, 1), ("b", "two"): (0,), ("b", MEAN): (0,)}
+    assert tests.found["b", "one"]["h_at_1"].value.value == 0  # -1 with seed 0, +1 with seed 1
+    assert tests.found["b", MEAN]["h_at_1"].value.value == pytest.approx(-0.5)

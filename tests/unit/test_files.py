@@ -19,6 +19,7 @@ from pgmel.files import (
     atomic_folder,
     atomic_path,
     encode_json,
+    find_obstacle,
     hash_bytes,
     hash_json,
     read_json,
@@ -273,6 +274,16 @@ def test_broken_lines_come_as_errors_among_the_others(tmp_path: Path) -> None:
     for number in (4, 5, 6):
         assert isinstance(lines[number], DataError)
         assert (lines[number].file, lines[number].place) == (str(file), f"line {number}")
+
+
+def test_what_is_in_the_way_of_writing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert find_obstacle(tmp_path / "new") is None
+    assert find_obstacle(tmp_path / "a" / "b" / "new") is None
+    assert find_obstacle(tmp_path / "file") is None  # it may be replaced
+    assert find_obstacle(tmp_path / "file" / "a" / "new") == f"{tmp_path / 'file'} is a file"
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path)
+    assert find_obstacle(tmp_path / "a" / "new") == f"nothing may be written in {tmp_path}"
 
 
 def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:

@@ -139,3 +139,29 @@ def test_an_error_ends_the_bar() -> None:
         walk_into_an_error()
     assert inside[0] is inside[1]
     assert message_console() is not inside[0]
+
+
+WAIT = """
+import logging, sys, time
+logging.basicConfig(level=logging.{level}, format="%(message)s")
+from pgmel.progress import waiting
+with waiting("loading the bundle [x]", tell={tell}):
+    time.sleep(0.3)
+print("loaded")
+"""
+
+
+def test_what_is_waited_for_is_shown_with_the_time_and_gone_afterwards() -> None:
+    written = watch(WAIT.format(level="INFO", tell=True))
+    assert re.search(r"loading the bundle \[x\] 0:00:00", written)
+    assert [line.strip() for line in screen(written) if line.strip()] == ["loaded"]
+
+
+def test_where_messages_are_turned_off_there_is_no_spinner_either() -> None:
+    assert "loading" not in watch(WAIT.format(level="WARNING", tell=True))
+
+
+@pytest.mark.parametrize(("tell", "expected"), [(True, "loading the bundle [x]\n"), (False, "")])
+def test_without_a_terminal_waiting_is_a_message(tell: bool, expected: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WAIT.format(level="INFO", tell=tell)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("loaded\n", expected)

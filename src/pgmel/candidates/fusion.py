@@ -26,6 +26,7 @@ def fuse(
     lexical: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]],
     k: int,
     sure: int = 0,
+    named: int = 0,
 ) -> CandidateTable:
     """Choose k candidates for each mention, by reciprocal ranks.
 
@@ -39,6 +40,7 @@ def fuse(
         lexical: Scores (0 to 1) and rows found by name, both (mentions, any), best first, -1 for no row.
         k: Candidates of each mention.
         sure: So many of the first by vectors are among them in any case.
+        named: So many of the first by name are among them in any case, if k leaves room for them.
 
     Returns:
         Candidates, the highest priority first (not yet in the order of the table's promise). The dense score of a row that only search by
@@ -50,6 +52,7 @@ def fuse(
     first = np.broadcast_to(1 / (_DENSE_OFFSET + np.arange(dense_rows.shape[1])), dense_rows.shape).copy()
     first[:, :sure] += 1.0
     second = _LEXICAL_WEIGHT * lexical_scores.astype(np.float64) / (_LEXICAL_OFFSET + np.arange(lexical_rows.shape[1]))
+    second[:, :named] += 1.0
     rows = np.concatenate([dense_rows, lexical_rows], axis=1)
     near = np.concatenate([dense_scores, np.full_like(lexical_scores, -np.inf)], axis=1)
     alike = np.concatenate([np.zeros_like(dense_scores), lexical_scores], axis=1)

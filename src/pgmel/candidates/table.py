@@ -1,7 +1,7 @@
 """The candidates of a batch of mentions, as arrays: what search proposes, and what ranking them again starts from."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,17 @@ class CandidateTable:
     def width(self) -> int:
         """Most candidates that a mention can have here."""
         return int(self.rows.shape[1])
+
+    def take_along(self, order: npt.NDArray[np.integer[Any]]) -> "CandidateTable":
+        """Return the candidates of each mention in another order, (mentions, candidates) places."""
+        rows, dense, lexical = self.rows, self.dense, self.lexical
+        return CandidateTable(
+            np.take_along_axis(rows, order, axis=1), np.take_along_axis(dense, order, axis=1), np.take_along_axis(lexical, order, axis=1)
+        )
+
+    def sorted(self) -> "CandidateTable":
+        """Return the table in the order that it promises."""
+        return self.take_along(np.lexsort((self.rows, -self.dense), axis=1))
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:

@@ -86,8 +86,8 @@ def detect_layout(path: Path, layouts: Mapping[str, Layout] = LAYOUTS) -> Layout
         names = ", ".join(layout.name for layout in fitting)
         raise DataError(f"the files fit several layouts: {names}", path, fix="Say which one with --layout (data.layout in settings)")
     looked = "\n".join(f"  - {layout.name}: {layout.looks_for}" for layout in layouts.values())
-    fix = f"Did you mean one of its folders: {', '.join(within)}?" if within else "See pgmel data layouts"
-    raise DataError(f"no known layout; looked for\n{looked}\n", path, fix=fix)
+    fix = f"Did you mean one of its folders: {', '.join(within)}?" if within else "See `pgmel data layouts`."
+    raise DataError("no known layout", path, fix=f"{fix} These were looked for:\n{looked}")
 
 
 @contextmanager

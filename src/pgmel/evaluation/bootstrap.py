@@ -1,8 +1,8 @@
 """Resample mentions with replacement, singly or in groups, to say how far a mean could lie from its value on other data.
 
-Mentions of one sentence share its words and its picture, so they tend to be right or wrong together; drawing them singly would make
-intervals too narrow. Where groups are given (one key per mention, say the sentence), whole groups are drawn, and a resample's mean is the
-sum over its mentions divided by their number, which then varies.
+Mentions of one sentence or one picture tend to be right or wrong together; drawing them singly would make intervals too narrow. Where
+groups are given (one key per mention, equal for those that share something), whole groups are drawn, and a resample's mean is the sum
+over its mentions divided by their number, which then varies.
 
 Intervals are percentile intervals. They need some thirty groups to mean much, and they have no width where all values are equal: 20
 hits in 20 mentions give 1.000 to 1.000, although no-one would bet on it. Read them beside the number of mentions.

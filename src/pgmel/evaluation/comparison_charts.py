@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final, final
 
 from markupsafe import Markup, escape
@@ -13,6 +14,9 @@ __all__ = ["CurvePanel", "ForestPanel", "curve_panels", "draw_sheet", "forest_pa
 
 _HUES: Final = 12
 """Classes ``c1`` to ``c12``; ``c0`` is the reference."""
+
+_NAME_LETTERS: Final = 23
+"""Letters of a system's name that fit beside its interval; longer names go on below."""
 
 _X_TITLES: Final = {"updates": "updates of the discriminator", "seconds": "training seconds"}
 
@@ -82,9 +86,9 @@ def _lines_chart(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], 
 
 
 def forest_panels(comparison: Comparison, table: ComparisonTable, metric: str = "h_at_1") -> list[ForestPanel]:
-    """Draw, for each data set and for the mean, how far each system lies from the reference, with intervals."""
+    """Draw, for the mean and for each data set, how far each system lies from the reference, with intervals."""
     panels = []
-    for data, heading in [*comparison.data.items(), ("", "mean over data sets")]:
+    for data, heading in [("", "mean over data sets"), *comparison.data.items()]:
         found = [(row.label, cell.differences[metric]) for row in table.rows if (cell := _cell(row, data)) and metric in cell.differences]
         if not found:
             continue
@@ -100,11 +104,12 @@ def _cell(row: ComparisonRow, data: str) -> ComparisonCell | None:
 
 
 def _forest(rows: Sequence[tuple[str, float, float | None, float | None, bool]], summary: str) -> Markup:
-    left, step = 148.0, 17.0
-    height = TOP + step * len(rows) + 22
+    left = 148.0
+    names = [wrap(label, _NAME_LETTERS) or [""] for label, *_ in rows]
+    depths = [max(17.0, 13.0 * len(lines) + 5) for lines in names]
+    floor = TOP + sum(depths)
     ends = [end for _, value, low, high, _ in rows for end in (value, low, high) if end is not None]
     across = Scale(Axis(""), [*ends, 0.0], left, WIDTH - RIGHT)
-    floor = TOP + step * len(rows)
     parts = []
     for tick in across.ticks(4):
         place = f"{across.place(tick):.1f}"
@@ -112,17 +117,20 @@ def _forest(rows: Sequence[tuple[str, float, float | None, float | None, bool]],
         parts.append(draw_text("tick", across.place(tick), floor + 13, f"{100 * tick:+.3g}" if tick else "0"))
     zero = f"{across.place(0.0):.1f}"
     parts.append(f'<line class="axis" x1="{zero}" x2="{zero}" y1="{TOP - 4}" y2="{floor}"/>')
-    for number, (label, value, low, high, differs) in enumerate(rows):
-        middle = TOP + step * (number + 0.5)
+    for number, (_, value, low, high, differs) in enumerate(rows):
+        middle = TOP + sum(depths[:number]) + depths[number] / 2
         kind = ("up" if value > 0 else "down") if differs else "same"
-        short = label if len(label) <= 23 else label[:22] + "…"
-        parts.append(draw_text("name", left - 8, middle + 3.5, short, "end"))
+        lines = names[number]
+        parts += [
+            draw_text("name", left - 8, middle + 3.5 + 13.0 * (place - (len(lines) - 1) / 2), line, "end")
+            for place, line in enumerate(lines)
+        ]
         if low is not None and high is not None:
             parts.append(
                 f'<line class="span {kind}" x1="{across.place(low):.1f}" x2="{across.place(high):.1f}" y1="{middle}" y2="{middle}"/>'
             )
         parts.append(f'<circle class="spot {kind}" cx="{across.place(value):.1f}" cy="{middle}" r="3.6"/>')
-    head = f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(summary)}">'
+    head = f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {floor + 22:.0f}" role="img" aria-label="{escape(summary)}">'
     return Markup(head + "".join(parts) + "</svg>")  # labels are escaped by draw_text, everything else is numbers
 
 

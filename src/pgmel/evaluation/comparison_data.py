@@ -28,7 +28,7 @@ class Difference:
 
     Args:
         value: The difference with its bootstrap interval over sentences.
-        p_value: Two-sided, by flipping the signs of whole sentences.
+        p_value: Two-sided, by flipping the signs of whole clusters of mentions.
         p_adjusted: Corrected for all comparisons of the table.
     """
 
@@ -51,11 +51,13 @@ class ComparisonCell:
         runs: Metric to the value of each seed, in the order of ``seeds``.
         seeds: The seeds that were run.
         differences: Metric to the difference from the reference; empty for the reference itself.
-        seconds: Mean training seconds, evaluation not counted; None for means over data sets.
+        seconds: Median training seconds, evaluation not counted; None for means over data sets.
         updates: Mean number of discriminator updates; None for means over data sets.
         epochs: Mean number of epochs in which the discriminator learned; None for means over data sets.
         num_mentions: Mentions measured.
         flags: What to know before comparing it, in words.
+        processor_s: Median processor seconds of the same steps; None for means, and for runs made before they were measured.
+        cost_flags: What to know before comparing its seconds, in words.
     """
 
     scores: Mapping[str, Interval]
@@ -67,6 +69,8 @@ class ComparisonCell:
     epochs: float | None = None
     num_mentions: int = 0
     flags: tuple[str, ...] = ()
+    processor_s: float | None = None
+    cost_flags: tuple[str, ...] = ()
 
 
 @final
@@ -87,6 +91,10 @@ class ComparisonRow:
     group: str
     cells: Mapping[str, ComparisonCell]
     mean: ComparisonCell | None = None
+
+    def figures(self) -> list[tuple[str, ComparisonCell]]:
+        """Return data set and figures; those of the mean, if there are any, come last, under an empty name."""
+        return [*self.cells.items(), *([("", self.mean)] if self.mean else [])]
 
 
 @final
@@ -109,6 +117,21 @@ class ComparisonTable:
     rows: tuple[ComparisonRow, ...]
     num_comparisons: int
     family: str
+
+    @property
+    def num_seeds(self) -> int:
+        """The most seeds that any figure is the mean of."""
+        return max((len(cell.seeds) for row in self.rows for cell in row.cells.values()), default=0)
+
+    @property
+    def notes(self) -> tuple[tuple[ComparisonRow, str, str], ...]:
+        """Row, data set (empty: the mean) and text of everything to know before comparing scores."""
+        return tuple((row, data, flag) for row in self.rows for data, cell in row.figures() for flag in cell.flags)
+
+    @property
+    def cost_notes(self) -> tuple[tuple[ComparisonRow, str, str], ...]:
+        """The same of everything to know before comparing seconds."""
+        return tuple((row, data, flag) for row in self.rows for data, cell in row.figures() for flag in cell.cost_flags)
 
 
 @final

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pgmel.evaluation.comparison_charts import curve_panels, draw_sheet, forest_panels
 from pgmel.evaluation.comparison_data import COMPARED, Comparison, ComparisonTable
-from pgmel.evaluation.comparison_tables import BETTER, WORSE, format_p, mark_of
+from pgmel.evaluation.comparison_tables import BETTER, NOTED, WORSE, describe_note, describe_seeds, format_p, mark_of
 from pgmel.evaluation.templating import load_templates
 from pgmel.version import __version__
 
@@ -19,12 +19,16 @@ def render_comparison_page(comparison: Comparison) -> str:
     """Return the comparison as HTML: no script, no font, no picture from elsewhere; it follows the reader's light or dark colours."""
     text = (
         _environment()
-        .get_template("comparison.html.jinja")
+        .get_template("comparison_page.html.jinja")
         .render(
             data=comparison,
             compared=COMPARED,
             better=BETTER,
             worse=WORSE,
+            noted=NOTED,
+            seeds={table.budget: describe_seeds(comparison, table) for table in comparison.tables},
+            notes={table.budget: [describe_note(comparison, *note) for note in table.notes] for table in comparison.tables},
+            cost_notes={table.budget: [describe_note(comparison, *note) for note in table.cost_notes] for table in comparison.tables},
             bests={table.budget: _best(comparison, table) for table in comparison.tables},
             forests={table.budget: forest_panels(comparison, table) for table in comparison.tables},
             panels=curve_panels(comparison),

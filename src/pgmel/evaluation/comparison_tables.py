@@ -16,10 +16,12 @@ from pgmel.evaluation.comparison_data import (
     PublishedFigures,
 )
 
-__all__ = ["BETTER", "WORSE", "format_p", "mark_of", "render_csv", "render_markdown"]
+__all__ = ["BETTER", "NOTED", "WORSE", "describe_note", "describe_seeds", "format_p", "mark_of", "render_csv", "render_markdown"]
 
 BETTER: Final = "▲"
 WORSE: Final = "▼"
+NOTED: Final = "†"
+"""Behind a figure that there is something to know about; it stands below the table."""
 
 
 def mark_of(cell: ComparisonCell, metric: str) -> str:
@@ -33,6 +35,19 @@ def mark_of(cell: ComparisonCell, metric: str) -> str:
 def format_p(value: float) -> str:
     """Return a p-value for a table."""
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
+
+
+def describe_seeds(comparison: Comparison, table: ComparisonTable) -> str:
+    """Say what a table's figures are, over seeds."""
+    if table.num_seeds < 2:
+        return "Figures of one seed: there is no interval over seeds."
+    fewer = any(len(cell.seeds) < 2 for row in table.rows for _, cell in row.figures())
+    return f"Mean over seeds with {comparison.confidence:.0%} t interval over the seeds{', where there are several' if fewer else ''}."
+
+
+def describe_note(comparison: Comparison, row: ComparisonRow, data: str, text: str) -> str:
+    """Return something to know about one figure, with its place."""
+    return f"{row.label} on {comparison.data.get(data, data) if data else 'the mean over data sets'}: {text}"
 
 
 def render_markdown(comparison: Comparison) -> str:
@@ -52,10 +67,10 @@ def render_markdown(comparison: Comparison) -> str:
 def render_csv(comparison: Comparison) -> str:
     """Return one row per budget, system and data set (and the mean over data sets), with all figures."""
     rows = [
-        _csv_row(comparison, table, row, data, cell)
+        _csv_row(comparison, table, row, data or "mean", cell)
         for table in comparison.tables
         for row in table.rows
-        for data, cell in [*row.cells.items(), *([("mean", row.mean)] if row.mean else [])]
+        for data, cell in row.figures()
     ]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -68,37 +83,33 @@ def render_csv(comparison: Comparison) -> str:
 def _table_parts(comparison: Comparison, table: ComparisonTable) -> list[str]:
     parts = [f"## {table.title}", table.lead, _score_table(comparison, table)]
     marks = f"{BETTER} better and {WORSE} worse than {comparison.reference_label}, adjusted p < 0.05."
-    parts.append(f"Mean over seeds with {comparison.confidence:.0%} t interval over the seeds. {marks}")
+    notes = [f"- {NOTED} {describe_note(comparison, *note)}" for note in table.notes]
+    told = f" {NOTED}: see the notes below the table." if notes else ""
+    parts += [f"{describe_seeds(comparison, table)} {marks}{told}", "\n".join(notes)]
     if table.num_comparisons:
         parts += [f"### Differences from {comparison.reference_label}", table.family]
         parts += [_difference_table(comparison, table, metric) for metric in COMPARED]
     parts += ["### Cost", _cost_table(comparison, table)]
-    flags = [
-        f"{row.label} on {comparison.data.get(data, data)}: {flag}"
-        for row in table.rows
-        for data, cell in row.cells.items()
-        for flag in cell.flags
-    ]
-    return [*parts, "\n".join(f"- {flag}" for flag in flags)]
+    return [*parts, "\n".join(f"- {NOTED} {describe_note(comparison, *note)}" for note in table.cost_notes)]
 
 
 def _score_table(comparison: Comparison, table: ComparisonTable) -> str:
     with_mean = any(row.mean for row in table.rows)
-    heads = [f"{label} {title}" for label in comparison.data.values() for title in COMPARED.values()]
-    heads += [f"mean {title}" for title in COMPARED.values()] if with_mean else []
+    labels = [*(["mean"] if with_mean else []), *comparison.data.values()]
+    heads = [f"{label} {title}" for label in labels for title in COMPARED.values()]
     lines = []
     for row in table.rows:
-        cells = [*(row.cells.get(data) for data in comparison.data), *([row.mean] if with_mean else [])]
+        cells = [*([row.mean] if with_mean else []), *(row.cells.get(data) for data in comparison.data)]
         lines.append([_label(row), *(_score(cell, metric) for cell in cells for metric in COMPARED)])
     return _grid(["system", *heads], lines)
 
 
 def _difference_table(comparison: Comparison, table: ComparisonTable, metric: str) -> str:
     with_mean = any(row.mean and row.mean.differences for row in table.rows)
-    heads = [*comparison.data.values(), *(["mean"] if with_mean else [])]
+    heads = [*(["mean"] if with_mean else []), *comparison.data.values()]
     lines = []
     for row in table.rows:
-        cells = [*(row.cells.get(data) for data in comparison.data), *([row.mean] if with_mean else [])]
+        cells = [*([row.mean] if with_mean else []), *(row.cells.get(data) for data in comparison.data)]
         found = [cell.differences.get(metric) if cell else None for cell in cells]
         if any(found):
             lines.append([_label(row), *("" if one is None else _difference(one) for one in found)])
@@ -106,17 +117,22 @@ def _difference_table(comparison: Comparison, table: ComparisonTable, metric: st
 
 
 def _cost_table(comparison: Comparison, table: ComparisonTable) -> str:
-    heads = [f"{label}: {what}" for label in comparison.data.values() for what in ("training s", "updates", "epochs")]
+    heads = [f"{label}: {what}" for label in comparison.data.values() for what in ("training s", "processor s", "updates", "epochs")]
     lines = []
     for row in table.rows:
-        cells = [row.cells.get(data) for data in comparison.data]
-        figures = [(cell.seconds, cell.updates, cell.epochs) if cell else (None, None, None) for cell in cells]
-        if any(value is not None for part in figures for value in part):
-            shown = [
-                ("" if s is None else f"{s:,.1f}", "" if u is None else f"{u:,.0f}", "" if e is None else f"{e:g}") for s, u, e in figures
-            ]
-            lines.append([_label(row), *(value for part in shown for value in part)])
+        shown = [part for data in comparison.data for part in _cost(row.cells.get(data))]
+        if any(shown):
+            lines.append([_label(row), *shown])
     return _grid(["system", *heads], lines)
+
+
+def _cost(cell: ComparisonCell | None) -> list[str]:
+    """Return seconds, processor seconds, updates and epochs as the table shows them; empty where they are not known."""
+    if cell is None:
+        return [""] * 4
+    values = [(cell.seconds, ",.1f"), (cell.processor_s, ",.1f"), (cell.updates, ",.0f"), (cell.epochs, "g")]
+    seconds, *others = ["" if value is None else format(value, form) for value, form in values]
+    return [f"{seconds} {NOTED}" if cell.cost_flags else seconds, *others]
 
 
 def _published(rows: Sequence[PublishedFigures]) -> list[str]:
@@ -140,6 +156,7 @@ def _csv_row(comparison: Comparison, table: ComparisonTable, row: ComparisonRow,
         "updates": _plain(cell.updates),
         "epochs": _plain(cell.epochs),
         "training_s": _plain(cell.seconds),
+        "processor_s": _plain(cell.processor_s),
     }
     for metric, interval in cell.scores.items():
         values |= _interval_columns(metric, interval)
@@ -150,7 +167,7 @@ def _csv_row(comparison: Comparison, table: ComparisonTable, row: ComparisonRow,
             values |= {f"{metric}_p": f"{found.p_value:.6g}", f"{metric}_p_holm": f"{found.p_adjusted:.6g}"}
     for metric in COMPARED:
         values[f"{metric}_by_seed"] = " ".join(f"{value:.6f}" for value in cell.runs.get(metric, ()))
-    return values | {"flags": "; ".join(cell.flags)}
+    return values | {"flags": "; ".join((*cell.flags, *cell.cost_flags))}
 
 
 def _interval_columns(name: str, interval: Interval) -> dict[str, object]:
@@ -160,7 +177,7 @@ def _interval_columns(name: str, interval: Interval) -> dict[str, object]:
 def _score(cell: ComparisonCell | None, metric: str) -> str:
     if cell is None:
         return ""
-    return f"{cell.scores[metric].format()} {mark_of(cell, metric)}".strip()
+    return " ".join(part for part in (cell.scores[metric].format(), mark_of(cell, metric), NOTED * bool(cell.flags)) if part)
 
 
 def _difference(found: Difference) -> str:

@@ -28,6 +28,8 @@ class NilMetrics:
         missed_nil: NIL mentions linked to some entity.
         num_mentions: All mentions.
         confidence: Level of the intervals.
+        num_folds: Parts of cross-fitting, where what decided was fitted on these very mentions; 1 where they are too few for that, so that
+            the figures are in-sample and too good; 0 where what decided had not seen them.
     """
 
     precision: Interval | None
@@ -40,6 +42,12 @@ class NilMetrics:
     missed_nil: int
     num_mentions: int
     confidence: float
+    num_folds: int = 0
+
+    @property
+    def is_in_sample(self) -> bool:
+        """Whether what decided was fitted on these very mentions."""
+        return self.num_folds == 1
 
     @property
     def num_nil(self) -> int:

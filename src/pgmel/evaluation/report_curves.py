@@ -25,11 +25,11 @@ Points = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class CurveView:
-    """One small chart: ``names`` of its lines where there are several (legend), ``last`` values as text, and how to read it."""
+    """One small chart: ``names`` of its lines where there are several (legend), values at the end and at the marker, how to read it."""
 
     title: str
     chart: Markup
-    last: str
+    values: str
     note: str
     names: tuple[str, ...]
 
@@ -90,6 +90,13 @@ def _draw(chart: CurveChart, training: TrainingCurves, bands: Sequence[tuple[flo
     ]
     level = None if chart.level is None else chart.level[1]
     spoken = "; ".join(_speak(name, points, training.x) for name, points in filled.items())
+    place = None if chart.marker is None else chart.marker[1]
+    values = "at the end " + ", ".join(f"{points[1][-1]:.4g}" for points in filled.values())
+    marked = [f"{ys[xs.index(place)]:.4g}" for xs, ys in filled.values() if place in xs]
+    if chart.marker is not None and marked:
+        spoken += f"; dotted: {chart.marker[0]}, {training.x} {place:,.6g}, {', '.join(marked)}"
+        is_end = all(place == xs[-1] for xs, _ in filled.values())
+        values = f"{chart.marker[0]} {', '.join(marked)}" + ("" if is_end else f"; {values}")
     if chart.level is not None:
         spoken += f"; dashed: {chart.level[0]}, {chart.level[1]:.4g}"
     steps = [_number(row, training.x) for row in training.rows]
@@ -97,9 +104,8 @@ def _draw(chart: CurveChart, training: TrainingCurves, bands: Sequence[tuple[flo
     across = Axis(training.x, 0.0 if training.start else min(known), max(known))
     is_zero = not any(y for points in filled.values() for y in points[1])
     up = Axis("", 0.0, 1.0) if is_zero else Axis("")  # around a flat line of zeros the axis would reach below them
-    picture = line_chart(lines, across, up, f"{chart.title}: {spoken}", bands=bands, level=level)
-    last = ", ".join(f"{points[1][-1]:.4g}" for points in filled.values())
-    return CurveView(chart.title, picture, last, chart.note, tuple(filled) if len(filled) > 1 else ())
+    picture = line_chart(lines, across, up, f"{chart.title}: {spoken}", marker=place, bands=bands, level=level)
+    return CurveView(chart.title, picture, values, chart.note, tuple(filled) if len(filled) > 1 else ())
 
 
 def _speak(name: str, points: Points, x: str) -> str:

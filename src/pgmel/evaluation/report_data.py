@@ -68,6 +68,7 @@ class CurveChart:
         level: Name and height of a dashed line to compare with.
         folded: Whether it stands among the further charts, which are folded away.
         joined: Whether a line goes on through a phase in which nothing was logged for it; otherwise it breaks off.
+        marker: What to call a place along the horizontal axis, and where it is: a dotted line stands there, and the values are given.
     """
 
     title: str
@@ -76,6 +77,7 @@ class CurveChart:
     level: tuple[str, float] | None = None
     folded: bool = False
     joined: bool = False
+    marker: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What several commands show: counts with their shares, and records that were left out."""
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,8 +10,9 @@ from pgmel.datasets import Dataset
 
 if TYPE_CHECKING:
     from pgmel.evaluation import PairedComparison
+    from pgmel.linking import Decision
 
-__all__ = ["describe_second_stage", "faults_to_json", "share", "show_faults"]
+__all__ = ["describe_second_stage", "faults_to_json", "share", "show_decision", "show_faults"]
 
 NUM_FAULTS = 10
 
@@ -41,6 +43,17 @@ def show_faults(console: Console, dataset: Dataset) -> None:
 def share(count: int, whole: int | None) -> str:
     """Return a count with its share of a whole."""
     return f"{count:,} ({count / whole:.1%})" if whole else f"{count:,}"
+
+
+def show_decision(console: Console, decision: "Decision", split: str = "dev") -> None:
+    """Print when NIL is answered, and below it, a line each, what came of it on a split."""
+    from pgmel.linking import decision_lines
+
+    first, *others = decision_lines(decision, split)
+    console.print(first, markup=False, highlight=False)
+    for other in others:
+        shown = textwrap.fill(other, console.width, initial_indent="  ", subsequent_indent="  ")
+        console.print(shown, markup=False, highlight=False)
 
 
 def describe_second_stage(found: "PairedComparison") -> str:

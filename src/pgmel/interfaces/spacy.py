@@ -169,18 +169,24 @@ class SpacyLinker:
         return self._linker
 
     def _link(self, docs: list[Doc]) -> None:
-        spans = [ent for doc in docs for ent in doc.ents if self.linked_labels is None or ent.label_ in self.linked_labels]
+        spans = []
+        for ent in (ent for doc in docs for ent in doc.ents):
+            if self.linked_labels is None or ent.label_ in self.linked_labels:
+                spans.append(ent)
+            elif ent._.get(_STORED) is not None:
+                ent._.set(_STORED, None)  # of an earlier run, when it had another label
         if not spans:
             return
-        mentions = (self._mention(span, str(number)) for number, span in enumerate(spans))
+        mentions = map(self._mention, spans)
         for span, link in zip(spans, self.linker.stream(mentions, self.top_k, self.batch_size), strict=True):
             kb_id = self.nil_label if link.is_nil else link.entity_id
             for token in span:
                 token.ent_kb_id_ = kb_id
             span._.set(_STORED, _values_of(link))
 
-    def _mention(self, span: Span, mention_id: str) -> Mention:
-        start, text = 0, span.doc.text
+    def _mention(self, span: Span) -> Mention:
+        # The id is that of the place, so that a link does not depend on what other documents are linked at the same time.
+        mention_id, start, text = f"{span.start_char}-{span.end_char}", 0, span.doc.text
         if self.context == "sentence" and span.doc.has_annotation("SENT_START"):
             start = span.sent.start_char
             text = text[start : max(span.sent.end_char, span.end_char)]
@@ -257,6 +263,7 @@ def _values_of(link: Link) -> dict[str, Any]:
         "probability": link.probability,
         "candidates": msgspec.to_builtins(link.candidates),
         "warnings": list(link.warnings),
+        "unsure": link.unsure,
     }
 
 
@@ -266,7 +273,8 @@ def _link_of(span: Span) -> Link | None:
         return None
     entity_id = NIL if values["entity_id"] is None else values["entity_id"]
     candidates = msgspec.convert(values["candidates"], tuple[Candidate, ...])
-    return Link(values["mention_id"], entity_id, values["probability"], candidates, tuple(values["warnings"]))
+    unsure = values.get("unsure", False)  # documents of older versions do not say
+    return Link(values["mention_id"], entity_id, values["probability"], candidates, tuple(values["warnings"]), unsure)
 
 
 _EXTENSIONS: Final[tuple[tuple[Any, str, dict[str, Any]], ...]] = (

@@ -82,7 +82,9 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise KnowledgeBaseError(f"the knowledge base {path} cannot be read: {error.strerror}") from None
     if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\x00"):
-        raise KnowledgeBaseError(f"{path} is not a knowledge base of pgmel (no SQLite file); check the path or build it again")
+        raise KnowledgeBaseError(
+            f"{path} is not a knowledge base of pgmel (no SQLite file); check the path, or make one of it with `pgmel kb build`"
+        )
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise KnowledgeBaseError(f"{path} is an SQLite file, but not a knowledge base of pgmel; check the path")
     version = int.from_bytes(header[60:64], "big")

@@ -8,7 +8,7 @@ from pgmel.linking.bundle import (
     MODEL,
     NAMES,
     bundle_identity,
-    check_bundle,
+    check_replaceable,
     load_names,
     load_reranker,
     name_kb,
@@ -17,8 +17,9 @@ from pgmel.linking.bundle import (
     write_bundle,
 )
 from pgmel.linking.calibration import LEAST_GROUPS, NUM_FOLDS, DecisionGoals, DevScores, cross_fit, fit_decision
+from pgmel.linking.checking import check_bundle
 from pgmel.linking.decision import Decision, StatedPrecision
-from pgmel.linking.encoders import bundled_encoder, load_encoders
+from pgmel.linking.encoders import IMAGE_ENCODER, bundled_encoder, load_encoders
 from pgmel.linking.explaining import Explainer
 from pgmel.linking.hub import find_pretrained, push_to_hub
 from pgmel.linking.inputs import MENTION_FORMATS, InputOptions
@@ -30,10 +31,11 @@ from pgmel.linking.name_matching import name_match
 from pgmel.linking.proposing import CandidateSearch
 from pgmel.linking.publishing import PublishOptions, clean_card, save_pretrained
 from pgmel.linking.revision import PICTURES, revise_bundle
-from pgmel.linking.wording import describe_decision
+from pgmel.linking.wording import decision_lines, describe_decision
 
 __all__ = [
     "CARD",
+    "IMAGE_ENCODER",
     "INDEX",
     "KB_FILE",
     "LEAST_GROUPS",
@@ -59,8 +61,10 @@ __all__ = [
     "bundle_identity",
     "bundled_encoder",
     "check_bundle",
+    "check_replaceable",
     "clean_card",
     "cross_fit",
+    "decision_lines",
     "describe_decision",
     "find_pretrained",
     "fit_decision",

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, Protocol, final
 import msgspec
 
 from pgmel.errors import DataError
-from pgmel.files import hash_json, remove_leftovers
+from pgmel.files import find_obstacle, hash_json, remove_leftovers
 from pgmel.linking.inputs import InputOptions, MentionFile, Row
 from pgmel.linking.journal import Counts, JobFiles, JobState, read_journal, write_journal
 from pgmel.linking.outputs import find_output_format, open_writer
@@ -213,6 +213,8 @@ def _plain(value: Any) -> Any:
 def _check_paths(source: Path, files: JobFiles) -> None:
     if files.output.is_dir():
         raise DataError("the output is a folder; name a file", files.output)
+    if obstacle := find_obstacle(files.output):
+        raise DataError(f"the output cannot be written: {obstacle}", files.output, fix="Name another output")
     if any(_is_same(source, path) for path in files.all()):
         raise DataError("the output would overwrite the input", source, fix="Name another output")
 
@@ -261,4 +263,5 @@ def _count(rows: int, links: list[Link], bad: int) -> Counts:
     warned = [warning for link in links for warning in link.warnings]
     missing = sum(warning.startswith(PICTURE_MISSING) for warning in warned)
     broken = sum(warning.startswith(PICTURE_BROKEN) for warning in warned)
-    return Counts(rows, len(links) - nil, nil, bad, missing, broken)
+    unsure = sum(link.decision == "unsure" for link in links)
+    return Counts(rows, len(links) - nil, nil, bad, missing, broken, unsure)

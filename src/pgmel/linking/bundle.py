@@ -8,7 +8,8 @@ bundle/
   index/          their vectors
   names/          their names and aliases, for search by name
   reranker/       the second stage, only where training found that it helps
-  encoder/        the text encoder, only where it was trained along with the model
+  encoder/        the text encoder, only where it was trained along with the model, or copied along
+  image-encoder/  the image encoder, only where it was copied along
 ```
 """
 
@@ -20,15 +21,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from pgmel.candidates import NamedRow, NameIndex
-from pgmel.errors import BundleError, DataError, PgmelError
-from pgmel.files import atomic_folder, encode_json, hash_file, hash_json, read_json
+from pgmel.errors import BundleError, DataError
+from pgmel.files import atomic_folder, encode_json, find_obstacle, hash_file, hash_json, read_json
 from pgmel.index import EntityIndex
 from pgmel.kb import KnowledgeBase, move_image_root
 from pgmel.linking.decision import Decision
-from pgmel.linking.encoders import ENCODER, with_absolute_folders
+from pgmel.linking.encoders import ENCODER, IMAGE_ENCODER, with_absolute_folders
 from pgmel.linking.reranking import Reranker
 from pgmel.progress import progress_bar
 from pgmel.records import Entity
@@ -44,7 +43,7 @@ __all__ = [
     "RERANKER",
     "StoredModel",
     "bundle_identity",
-    "check_bundle",
+    "check_replaceable",
     "describe_file",
     "load_names",
     "load_reranker",
@@ -92,6 +91,7 @@ def write_bundle(
     encoder: Path | None = None,
     show_progress: bool = False,
     reranker: Reranker | None = None,
+    image_encoder: Path | None = None,
 ) -> None:
     """Write a bundle atomically; an old bundle of that name is replaced when all is written.
 
@@ -103,9 +103,10 @@ def write_bundle(
         card: JSON-like values with at least ``data``, ``settings`` (with ``features``), ``scores``, ``encoders`` and ``decision`` (a
             ``Decision``, its values, or None); versions, sizes and digests are added.
         image_root: Folder that picture paths are stored relative to, where ``kb`` is given as entities.
-        encoder: Folder of a text encoder that the bundle is to hold, because it was trained along.
+        encoder: Folder of a text encoder that the bundle is to hold, because it was trained along or lies in another bundle.
         show_progress: Whether to show a bar while names are indexed.
         reranker: The second stage, where there is one.
+        image_encoder: Folder of an image encoder that the bundle is to hold, because it lies in another bundle.
 
     Raises:
         BundleError: If the folder holds something else, or cannot be written, or the card lacks a part.
@@ -115,7 +116,7 @@ def write_bundle(
     missing = [key for key in _REQUIRED if key not in card]
     if missing:
         raise BundleError(f"the card of the bundle {folder} lacks {', '.join(missing)}")
-    _check_replaceable(folder)
+    check_replaceable(folder)
     try:
         with atomic_folder(folder) as part:
             kb_path = part / KB_FILE
@@ -134,8 +135,9 @@ def write_bundle(
             model.save(part / MODEL)
             if reranker is not None:
                 reranker.save(part / RERANKER)
-            if encoder is not None:
-                shutil.copytree(encoder, part / ENCODER)
+            for source, place in ((encoder, ENCODER), (image_encoder, IMAGE_ENCODER)):
+                if source is not None:
+                    shutil.copytree(source, part / place)
             files = {name: describe_file(part / name) for name in _file_names(part)}
             decision = card["decision"].to_dict() if isinstance(card["decision"], Decision) else card["decision"]
             settings = with_absolute_folders(card["settings"])
@@ -190,7 +192,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleError(f"the bundle {folder} does not exist; `pgmel train` or `pgmel index` writes one, or check the path")
     if not (folder / CARD).exists():
-        raise BundleError(f"{folder} is not a bundle: it has no {CARD}; name the folder that `pgmel train` wrote")
+        raise BundleError(f"{folder} is not a bundle: it has no {CARD}; name the folder that `pgmel train` or `pgmel index` wrote")
     try:
         card = read_json(folder / CARD)
     except DataError as error:
@@ -217,63 +219,14 @@ def bundle_identity(folder: Path) -> str:
     return hash_json(read_card(folder))
 
 
-def check_bundle(folder: Path) -> list[str]:
-    """Read a whole bundle and say what is wrong with it.
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder that no bundle can take the place of; worth asking before the work, as writing asks after it.
 
-    Returns:
-        One sentence for each fault; empty if there is none.
+    Raises:
+        BundleError: If it holds something else, is a file, or cannot be written.
     """
-    try:
-        card = read_card(folder)
-    except BundleError as error:
-        return [str(error)]
-    faults = list(_wrong_files(folder, card["files"]))
-    return faults or list(_wrong_parts(folder, card))
-
-
-def _wrong_files(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
-    for name, expected in files.items():
-        path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            # Who copies a bundle would write outside of the copy.
-            yield f"the card of {folder} names a file outside of it, {name}; get the bundle again from where it came"
-            continue
-        try:
-            size = path.stat().st_size
-            if size != expected["bytes"]:
-                yield f"{path} has {size:,} bytes, {expected['bytes']:,} were written; copy or build the bundle again"
-            elif hash_file(path) != expected["digest"]:
-                yield f"{path} is not the file that was written; copy or build the bundle again"
-        except FileNotFoundError:
-            yield f"{path} is missing; copy or build the bundle again"
-        except OSError as error:
-            yield f"{path} cannot be read: {error.strerror}"
-
-
-def _wrong_parts(folder: Path, card: Mapping[str, Any]) -> Iterator[str]:
-    from pgmel.models import Embedder
-
-    try:
-        with KnowledgeBase.open(folder / KB_FILE) as kb:
-            yield from kb.check()
-            dim = Embedder.load(folder / MODEL).dim
-            index = EntityIndex.load(folder / INDEX, verify=True)
-            index.check_fits(kb.num_rows, dim, kb.fingerprint)
-            if not np.array_equal(index.holes, kb.free_rows()):
-                yield f"the index of {folder} does not leave the same rows empty as its knowledge base; build the bundle again"
-            names = load_names(card, folder)
-            if names is not None:
-                names.check_fits(kb.fingerprint)
-                if np.isin(names.rows, kb.free_rows()).any() or (names.rows >= kb.num_rows).any():
-                    yield f"the name index of {folder} finds entities that its knowledge base does not have; build the bundle again"
-            load_reranker(card, folder)
-            if card["decision"] is not None:
-                Decision.from_dict(card["decision"])
-    except PgmelError as error:
-        yield str(error)
-
-
-def _check_replaceable(folder: Path) -> None:
+    if obstacle := find_obstacle(folder):
+        raise BundleError(f"the bundle {folder} cannot be written: {obstacle}; name another folder")
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pgmel.errors import DataError, SettingError
 from pgmel.evaluation import assign_folds
-from pgmel.linking.decision import Decision, StatedPrecision, level_and_lead
+from pgmel.linking.decision import Decision, StatedPrecision, level_and_lead, nearness
 from pgmel.linking.likelihood import fit_presence, fit_temperature
 from pgmel.linking.thresholds import choose_threshold, state_precision
 
@@ -61,19 +61,23 @@ class DevScores(NamedTuple):
             which the gold is taken keep its length.
         position: (mentions,), place of the gold entity among the candidates from 0, -1 where it is not among them.
         is_nil: (mentions,), whether the gold is NIL.
+        similarities: (mentions, candidates) by the single vector, of the same candidates; None where the scores are these.
     """
 
     scores: npt.NDArray[np.float64]
     position: npt.NDArray[np.int64]
     is_nil: npt.NDArray[np.bool_]
+    similarities: npt.NDArray[np.float64] | None = None
 
     def take(self, rows: npt.NDArray[Any]) -> "DevScores":
         """Return some of the mentions."""
-        return DevScores(self.scores[rows], self.position[rows], self.is_nil[rows])
+        return DevScores(self.scores[rows], self.position[rows], self.is_nil[rows], _rows_of(self.similarities, rows))
 
     @classmethod
-    def check(cls, scores: npt.ArrayLike, position: npt.ArrayLike, is_nil: npt.ArrayLike) -> Self:
-        """Bring the three into their types.
+    def check(
+        cls, scores: npt.ArrayLike, position: npt.ArrayLike, is_nil: npt.ArrayLike, similarities: npt.ArrayLike | None = None
+    ) -> Self:
+        """Bring them into their types.
 
         Raises:
             DataError: If there are no mentions or no candidates.
@@ -85,7 +89,10 @@ class DevScores(NamedTuple):
         if not table.size:
             raise DataError("the decision needs dev mentions with candidates, and there are none", fix="Name a dev split that has mentions")
         place[nil] = -1
-        return cls(table, place, nil)
+        near = None if similarities is None else np.asarray(similarities, np.float64)
+        if near is not None and near.shape != table.shape:
+            raise ValueError(f"shapes do not fit: scores {table.shape}, similarities {near.shape}")
+        return cls(table, place, nil, near)
 
 
 class _Fit(NamedTuple):
@@ -95,6 +102,7 @@ class _Fit(NamedTuple):
     position: npt.NDArray[np.int64]
     is_nil: npt.NDArray[np.bool_]
     weights: npt.NDArray[np.float64]
+    similarities: npt.NDArray[np.float64] | None
 
 
 def fit_decision(
@@ -167,24 +175,29 @@ def cross_fit(
 def _prepare(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool) -> _Fit:
     """Weigh the mentions; where NIL is simulated, add each one without its gold."""
     scores, position = dev.scores[:, :count], np.where(dev.position < count, dev.position, -1)
+    similarities = None if dev.similarities is None else dev.similarities[:, :count]
     if not simulated:
-        return _Fit(scores, position, dev.is_nil, np.ones(len(scores)))
-    without = _without_gold(dev, count)
+        return _Fit(scores, position, dev.is_nil, np.ones(len(scores)), similarities)
     weights = np.repeat([1 - goals.nil_share, goals.nil_share], len(scores))
     is_nil = np.repeat([False, True], len(scores))
-    return _Fit(np.concatenate([scores, without]), np.concatenate([position, np.full(len(scores), -1)]), is_nil, weights)
+    scores = np.concatenate([scores, _without_gold(dev.scores, dev.position, count)])
+    if similarities is not None and dev.similarities is not None:
+        similarities = np.concatenate([similarities, _without_gold(dev.similarities, dev.position, count)])
+    return _Fit(scores, np.concatenate([position, np.full(len(position), -1)]), is_nil, weights, similarities)
 
 
-def _without_gold(dev: DevScores, count: int) -> npt.NDArray[np.float64]:
+def _without_gold(values: npt.NDArray[np.float64], position: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
     """Take the gold out of the candidate lists; what stands behind it moves up."""
-    columns = np.arange(dev.scores.shape[1])
-    has_gold = dev.position >= 0
     # The gold's column goes to the end, all others keep their order.
-    order = np.argsort(columns == dev.position[:, None], axis=1, kind="stable")
-    scores = np.take_along_axis(dev.scores, order, axis=1)
-    scores[has_gold, -1] = -np.inf
-    short = count - scores.shape[1]
-    return np.pad(scores, ((0, 0), (0, max(short, 0))), constant_values=-np.inf)[:, :count]
+    order = np.argsort(np.arange(values.shape[1]) == position[:, None], axis=1, kind="stable")
+    left = np.take_along_axis(values, order, axis=1)
+    left[position >= 0, -1] = -np.inf
+    short = count - left.shape[1]
+    return np.pad(left, ((0, 0), (0, max(short, 0))), constant_values=-np.inf)[:, :count]
+
+
+def _rows_of(values: npt.NDArray[np.float64] | None, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+    return None if values is None else values[rows]
 
 
 def _fit(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool | None = None) -> Decision:
@@ -192,7 +205,8 @@ def _fit(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool | Non
     data = _prepare(dev, goals, count, simulated)
     temperature = fit_temperature(data.scores, data.position, data.weights)
     level, lead = level_and_lead(data.scores, temperature)
-    presence = fit_presence(level, lead, data.position >= 0, data.weights)
+    near = None if data.similarities is None else nearness(data.similarities)
+    presence = fit_presence(level, lead, data.position >= 0, data.weights, near)
     decision = Decision(
         temperature=temperature,
         nil_score=presence.nil_score,
@@ -203,13 +217,14 @@ def _fit(dev: DevScores, goals: DecisionGoals, count: int, simulated: bool | Non
         simulated_nil=simulated,
         level_weight=presence.level_weight,
         lead_weight=presence.lead_weight,
+        nearness_weight=presence.nearness_weight,
         nil_share=goals.nil_share if simulated else float(data.is_nil.mean()),
     )
     return _choose_thresholds(decision, data, goals)
 
 
 def _choose_thresholds(decision: Decision, data: _Fit, goals: DecisionGoals) -> Decision:
-    likely, nil = decision.probabilities(data.scores)
+    likely, nil = decision.probabilities(data.scores, data.similarities)
     chosen = choose_threshold(nil, data.is_nil, data.weights, goals.nil_precision, right_otherwise=data.position == 0)
     asked = StatedPrecision(goals.nil_precision, None, None, None, 0, chosen.attainable)
     decision = replace(decision, nil_threshold=chosen.threshold, nil_precision=asked)
@@ -218,13 +233,12 @@ def _choose_thresholds(decision: Decision, data: _Fit, goals: DecisionGoals) -> 
     linked = decision.links(likely[:, 0], nil)
     chosen = choose_threshold(likely[linked, 0], data.position[linked] == 0, data.weights[linked], goals.link_precision)
     # A precision that no threshold reaches is kept by linking nothing: whoever states one relies on it.
-    threshold = 1.0 if chosen.threshold is None else chosen.threshold
     return replace(
-        decision, threshold=threshold, link_precision=StatedPrecision(goals.link_precision, None, None, None, 0, chosen.attainable)
+        decision, threshold=chosen.threshold, link_precision=StatedPrecision(goals.link_precision, None, None, None, 0, chosen.attainable)
     )
 
 
 def _decide(decision: Decision, data: _Fit) -> tuple[npt.NDArray[Any], ...]:
     """Return what is linked, what is said to be NIL, whose best candidate is right, what is NIL, and weights."""
-    likely, nil = decision.probabilities(data.scores)
+    likely, nil = decision.probabilities(data.scores, data.similarities)
     return decision.links(likely[:, 0], nil), decision.says_nil(nil), data.position == 0, data.is_nil, data.weights

@@ -12,10 +12,10 @@ from pgmel.settings import FeatureSettings, settings_from
 __all__ = ["ENCODER", "IMAGE_ENCODER", "SUPPLY", "bundled_encoder", "load_encoders", "with_absolute_folders"]
 
 ENCODER: Final = "encoder"
-"""Subfolder of a bundle that holds its text encoder, where that was trained along with the model."""
+"""Subfolder of a bundle that holds its text encoder, where that was trained along with the model, or copied along."""
 
 IMAGE_ENCODER: Final = "image-encoder"
-"""Subfolder of a published bundle that holds its image encoder, where it was copied along."""
+"""Subfolder of a bundle that holds its image encoder, where it was copied along."""
 
 SUPPLY: Final = "supply:"
 """Begins the name of an encoder that a published bundle does not hold: whoever uses the bundle has to say where it is."""

@@ -76,17 +76,19 @@ class Explainer:
         self._encoders = encoders
         self._reranker = reranker
 
-    def explain(self, mentions: Sequence[Mention], features: Features, links: Sequence[Link]) -> list[Link]:
+    def explain(self, mentions: Sequence[Mention], features: Features, links: Sequence[Link], reranked: Sequence[int]) -> list[Link]:
         """Return the links with an explanation for each candidate.
 
         Args:
             mentions: The mentions.
             features: Their features.
             links: Their links.
+            reranked: How many candidates of each, the first ones, were ranked again.
         """
-        return [self._explain(mention, features.take([row]), link) for row, (mention, link) in enumerate(zip(mentions, links, strict=True))]
+        found = enumerate(zip(mentions, links, reranked, strict=True))
+        return [self._explain(mention, features.take([row]), link, count) for row, (mention, link, count) in found]
 
-    def _explain(self, mention: Mention, features: Features, link: Link) -> Link:
+    def _explain(self, mention: Mention, features: Features, link: Link, reranked: int) -> Link:
         if not link.candidates:
             return link
         rows = self._kb.rows_of([candidate.entity_id for candidate in link.candidates])
@@ -95,7 +97,7 @@ class Explainer:
         shares = attribute_channels(self._embedder, features, vectors)
         mention_gates = mean_gates(self._embedder, features, "mention")
         gates = [None] * len(entities) if mention_gates is None else self._entity_gates(entities)
-        facts = [] if self._reranker is None else [EntityFacts.of(entity) for entity in entities[: self._reranker.depth]]
+        facts = [] if self._reranker is None else [EntityFacts.of(entity) for entity in entities[:reranked]]
         words = self._words(mention, features, vectors, facts)
         pictures = self._picture(mention, features, vectors)
         explained = []

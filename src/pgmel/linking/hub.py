@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pgmel.errors import BundleError, DataError
 from pgmel.files import read_json
-from pgmel.linking.bundle import CARD, INDEX, MODEL, NAMES, RERANKER, check_bundle
+from pgmel.linking.bundle import CARD, INDEX, MODEL, NAMES, RERANKER
+from pgmel.linking.checking import check_bundle
 from pgmel.linking.encoders import ENCODER, IMAGE_ENCODER
 from pgmel.linking.pickles import PICKLE_PATTERNS, find_pickles, is_pickle_name
 from pgmel.linking.publishing import PublishOptions, save_pretrained

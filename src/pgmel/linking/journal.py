@@ -15,12 +15,12 @@ from pgmel.files import read_json, write_json
 
 __all__ = ["Counts", "JobFiles", "JobState", "read_journal", "write_journal"]
 
-JOURNAL_VERSION: Final = 2
+JOURNAL_VERSION: Final = 3
 
 
 @final
 class Counts(msgspec.Struct, frozen=True):
-    """What became of the rows so far; blank ones are not counted."""
+    """What became of the rows so far; blank ones are not counted. ``unsure`` are those of the ``nil`` whose decision is that."""
 
     rows: int = 0
     linked: int = 0
@@ -28,6 +28,7 @@ class Counts(msgspec.Struct, frozen=True):
     bad: int = 0
     pictures_missing: int = 0
     pictures_broken: int = 0
+    unsure: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         """Add the counts of further rows."""

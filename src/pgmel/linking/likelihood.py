@@ -30,11 +30,15 @@ _PRECISE = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9}
 
 
 class Presence(NamedTuple):
-    """How likely the gold entity is among the candidates: log odds = level_weight * (level - nil_score) + lead_weight * lead."""
+    """How likely the gold entity is among the candidates.
+
+    The log odds are level_weight * (level - nil_score) + lead_weight * lead + nearness_weight * nearness.
+    """
 
     nil_score: float
     level_weight: float
     lead_weight: float
+    nearness_weight: float
 
 
 def fit_temperature(scores: Floats, position: npt.NDArray[np.int64], weights: Floats) -> float:
@@ -66,27 +70,31 @@ def fit_temperature(scores: Floats, position: npt.NDArray[np.int64], weights: Fl
     return float(unit / found.x[0])
 
 
-def fit_presence(level: Floats, lead: Floats, is_present: npt.NDArray[np.bool_], weights: Floats) -> Presence:
+def fit_presence(
+    level: Floats, lead: Floats, is_present: npt.NDArray[np.bool_], weights: Floats, nearness: Floats | None = None
+) -> Presence:
     """Fit a logistic model of whether the gold entity is among the candidates.
 
-    The weights of level and lead are held at or above 0: a better candidate never makes NIL more likely.
+    The weights of the figures are held at or above 0: a better candidate never makes NIL more likely.
 
     Args:
         level: (mentions,) from ``level_and_lead``; mentions without any candidate (-inf) take no part.
         lead: (mentions,).
         is_present: (mentions,), whether it is.
         weights: (mentions,), how much each counts.
+        nearness: (mentions,); None leaves this figure out.
     """
     known = np.isfinite(level)
-    figures = np.stack([level[known], lead[known]], axis=1)
+    figures = np.stack([figure[known] for figure in (level, lead, nearness) if figure is not None], axis=1)
+    count = figures.shape[1]
     is_present, weights = is_present[known], weights[known]
-    centre, spread = np.zeros(2), np.ones(2)
+    centre, spread = np.zeros(count), np.ones(count)
     if weights.sum() > 0:
         centre = weights @ figures / weights.sum()
         spread = np.sqrt(weights @ (figures - centre) ** 2 / weights.sum())
         spread = np.where(spread > 1e-9 * np.maximum(np.abs(centre), 1e-12), spread, 1.0)
     design = np.concatenate([np.ones((len(figures), 1)), (figures - centre) / spread], axis=1)
-    ridge = np.array([0.0, _PRIOR_WEIGHTS, _PRIOR_WEIGHTS])
+    ridge = np.array([0.0] + [_PRIOR_WEIGHTS] * count)
 
     def loss_and_gradient(unknowns: Floats) -> tuple[float, Floats]:
         log_odds = design @ unknowns
@@ -96,12 +104,12 @@ def fit_presence(level: Floats, lead: Floats, is_present: npt.NDArray[np.bool_],
         slope[0] += _PRIOR_MENTIONS * (2 * expit(unknowns[0]) - 1)
         return float(loss), slope
 
-    limits = [(None, None), (_LEAST_WEIGHT, None), (0.0, None)]
-    start = np.array([0.0, 1.0, 1.0])
+    limits = [(None, None), (_LEAST_WEIGHT, None)] + [(0.0, None)] * (count - 1)
+    start = np.array([0.0] + [1.0] * count)
     constant, *slopes = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=limits, options=_PRECISE).x
-    level_weight, lead_weight = (float(slope) for slope in slopes / spread)
-    shift = centre[0] - (constant - lead_weight * centre[1]) / level_weight
-    return Presence(float(shift), level_weight, lead_weight)
+    level_weight, *others = (float(slope) for slope in slopes / spread)
+    shift = centre[0] - (constant - np.dot(others, centre[1:])) / level_weight
+    return Presence(float(shift), level_weight, others[0], others[1] if nearness is not None else 0.0)
 
 
 def _spread(scores: Floats, usable: npt.NDArray[np.bool_]) -> float:

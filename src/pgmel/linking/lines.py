@@ -10,6 +10,7 @@ __all__ = ["LINK_COLUMNS", "link_values"]
 
 LINK_COLUMNS: Final[Mapping[str, str]] = {
     "entity_id": "text",
+    "decision": "text",
     "name": "text",
     "probability": "number",
     "candidates": "json",
@@ -19,11 +20,12 @@ LINK_COLUMNS: Final[Mapping[str, str]] = {
 
 
 def link_values(link: Link, mention: Mention) -> dict[str, Any]:
-    """Return a link as JSON-like values; ``entity_id`` is ``"NIL"`` where no entity is meant; with explanations if the link has them."""
+    """Return a link as JSON-like values; ``entity_id`` is ``"NIL"`` where nothing is linked; with explanations if the link has them."""
     return {
         "id": link.mention_id,
         "mention": mention.surface,
         "entity_id": NIL_TEXT if link.is_nil else link.entity_id,
+        "decision": link.decision,
         "name": None if link.is_nil else link.candidates[0].name,
         "probability": _rounded(link.probability),
         "candidates": [_candidate_values(candidate) for candidate in link.candidates],

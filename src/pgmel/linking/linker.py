@@ -91,7 +91,7 @@ class Linker:
             self.candidates.names.check_fits(kb.fingerprint)
         self.kb = kb
         self.index = index
-        self.decision = decision
+        self.decision = self._stated = decision
         self.nil = nil
         self.card: Mapping[str, Any] = card or {}
         self.reranker = reranker
@@ -219,7 +219,8 @@ class Linker:
     def require_probability(self, least: float) -> None:
         """Link from now on wherever the best candidate has this probability, and answer NIL elsewhere.
 
-        This takes the place of the bundle's thresholds, and of ``nil``.
+        This takes the place of the bundle's thresholds, and of ``nil``. Whether a mention that is not linked is ``nil`` or ``unsure`` is
+        still told by the bundle's threshold of NIL.
 
         Args:
             least: 0 to 1.
@@ -247,37 +248,42 @@ class Linker:
     def _stream(self, mentions: Iterator[Mention], top_k: int, batch_size: int, explainer: Explainer | None) -> Iterator[Link]:
         while batch := list(islice(mentions, batch_size)):
             features = self._encoders.encode_mentions(batch, show_progress=False)
-            links = self._link_batch(batch, features, top_k)
-            yield from links if explainer is None else explainer.explain(batch, features, links)
+            links, reranked = self._link_batch(batch, features, top_k)
+            yield from links if explainer is None else explainer.explain(batch, features, links, reranked)
 
-    def _link_batch(self, mentions: Sequence[Mention], features: Features, top_k: int) -> list[Link]:
+    def _link_batch(self, mentions: Sequence[Mention], features: Features, top_k: int) -> tuple[list[Link], list[int]]:
+        """Return the links, and how many candidates of each, the first ones, were ranked again."""
         searched = max(top_k, self.decision.num_candidates if self.decision else 0, self.reranker.depth if self.reranker else 0)
         usable = self._embedder.reads(features)
-        surfaces = [mention.surface for mention in mentions]
-        found = self.candidates.propose(self._embedder.embed_mentions(features), surfaces, sure=searched)
+        vectors, named = self._embedder.embed_mentions(features), self.reranker.by_name if self.reranker else 0
+        found = self.candidates.propose(vectors, [mention.surface for mention in mentions], sure=searched, named=named)
         rows, scores = found.rows, found.dense
         rows[~usable] = -1  # nothing that the model reads: every entity is equally near
         scores[~usable] = -np.inf
+        similarities, counts = None, np.zeros(len(mentions), np.int64)
         if self._rescorer is not None:
-            scores, rows = self._rescorer.reorder([MentionFacts.of(mention) for mention in mentions], scores, rows)
+            scores, rows, similarities, counts = self._rescorer.reorder([MentionFacts.of(mention) for mention in mentions], found)
         linked = rows[:, 0] >= 0
         probabilities: list[Any] = [[None] * top_k] * len(mentions)
         nil_probabilities: list[Any] = [None] * len(mentions)
-        if self.decision is not None:
-            likely, nil_likely = self.decision.probabilities(scores)
+        lacking = usable & ~linked  # what cannot be read says nothing about the KB
+        if self.decision is not None and self._stated is not None:
+            likely, nil_likely = self.decision.probabilities(scores, similarities)
             probabilities, nil_probabilities = likely[:, :top_k].tolist(), nil_likely.tolist()
             if self.nil:
                 linked &= self.decision.links(likely[:, 0], nil_likely)
+                lacking |= usable & self._stated.says_nil(nil_likely)
         candidates = self._candidates(rows[:, :top_k], scores[:, :top_k], probabilities)
         warnings = mention_warnings(mentions, features, usable)
-        return [
+        links = [
             Link(mention.id, found[0].entity_id, found[0].probability, tuple(found), said)
             if is_linked
-            else Link(mention.id, NIL, nil_probability, tuple(found), said)
-            for mention, found, is_linked, nil_probability, said in zip(
-                mentions, candidates, linked.tolist(), nil_probabilities, warnings, strict=True
+            else Link(mention.id, NIL, nil_probability, tuple(found), said, unsure=not is_lacking)
+            for mention, found, is_linked, is_lacking, nil_probability, said in zip(
+                mentions, candidates, linked.tolist(), lacking.tolist(), nil_probabilities, warnings, strict=True
             )
         ]
+        return links, counts.tolist()
 
     def _candidates(
         self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], probabilities: list[list[float | None]]

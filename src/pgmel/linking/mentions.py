@@ -15,7 +15,10 @@ __all__ = ["COLUMN_FLAG", "MENTION_ROLES", "MentionColumns", "find_misspelt", "m
 
 MENTION_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "mention": ("mention", "surface", "surface form", "mention text", "entity mention", "span", "phrase", "term", "keyword", "name"),
-    "context": ("context", "text", "sentence", "caption", "post", "content", "body", "message", "tweet", "description"),
+    "context": (
+        *("context", "text", "sentence", "caption", "post", "content", "body", "message", "tweet", "review", "comment"),
+        "description",
+    ),
     "start": ("start", "start char", "start offset", "mention start", "span start", "begin", "offset"),
     "end": ("end", "end char", "end offset", "mention end", "span end"),
     "image": ("image", "picture", "photo", "img", "image path", "img path", "picture path", "image file", "picture file"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from pgmel.linking.encoders import ENCODER, IMAGE_ENCODER, SUPPLY
+from pgmel.linking.model_card_decisions import decision_notes, decision_rows
 from pgmel.settings import Settings
 from pgmel.version import __version__
 
@@ -58,7 +59,9 @@ def render_model_card(card: Mapping[str, Any], options: ModelCardOptions) -> str
         slices=list(_slices(card)),
         nil=_nil(card),
         decision=card.get("decision"),
-        answers_nil=_mapping(card["settings"].get("linking")).get("nil", True),
+        answers_nil=_answers_nil(card),
+        decisions=decision_rows(card.get("decision")) if _answers_nil(card) else [],
+        decision_notes=decision_notes(_mapping(card.get("decision")), _calibrated_on(card)),
         changed=list(_changed(card["settings"])),
         seed=card["settings"].get("seed"),
         created=str(card.get("created", ""))[:10],
@@ -161,6 +164,16 @@ def _nil(card: Mapping[str, Any]) -> dict[str, str]:
     found = next((one["result"].get("nil") for one in _scores(card) if one["system"] == _last_stage(card)), None)
     named = {name: found.get(name) for name in _NIL_FIGURES} if isinstance(found, Mapping) else {}
     return {name: _figure(value) for name, value in named.items() if value is not None}
+
+
+def _answers_nil(card: Mapping[str, Any]) -> bool:
+    return bool(_mapping(card["settings"].get("linking")).get("nil", True))
+
+
+def _calibrated_on(card: Mapping[str, Any]) -> str | None:
+    """Return the data that the decision was fitted on after training, in words."""
+    data = _mapping(_mapping(card.get("calibrated")).get("data"))
+    return f"the split `{data.get('split')}` of `{data.get('name')}`" if data else None
 
 
 def _figure(value: Any) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from pgmel.errors import DataError, MissingExtraError, SettingError
 from pgmel.files import atomic_path, remove_leftovers
-from pgmel.kb.sources import ArrowRow, ParquetFile, Table, show_cell
+from pgmel.kb.sources import SPREADSHEETS, ArrowRow, ParquetFile, Table, show_cell
 from pgmel.linking.inputs import MENTION_FORMATS, LongInteger, MentionFile
 from pgmel.linking.lines import LINK_COLUMNS, link_values
 from pgmel.progress import progress_bar
@@ -68,6 +68,8 @@ def find_output_format(path: Path, given: str = "auto") -> str:
     found = _ENDINGS.get(path.suffix.lower())
     if found is None:
         fix = f"Name it: --output-format {'|'.join(MENTION_FORMATS)}"
+        if path.suffix.lower() in SPREADSHEETS:
+            fix = f"Name it {path.stem}.csv: spreadsheets open that"
         raise DataError(f"the format of the output cannot be told from the ending {path.suffix!r}", path, fix=fix)
     return found
 

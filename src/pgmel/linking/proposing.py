@@ -42,26 +42,29 @@ class CandidateSearch:
         self.source = "dense" if names is None else source
         self.num_candidates = num_candidates
 
-    def propose(self, vectors: npt.NDArray[np.float32], surfaces: Sequence[str], k: int | None = None, sure: int = 0) -> CandidateTable:
+    def propose(
+        self, vectors: npt.NDArray[np.float32], surfaces: Sequence[str], k: int | None = None, sure: int = 0, named: int = 0
+    ) -> CandidateTable:
         """Propose candidates.
 
         Args:
             vectors: (mentions, dim) vectors of the mentions.
             surfaces: The mentions' surfaces, in the same order.
-            k: Candidates of each mention; by default ``num_candidates``, or ``sure`` if that is more.
+            k: Candidates of each mention; by default ``num_candidates``, or ``sure`` and ``named`` if they are more.
             sure: So many of the first by vectors are among them in any case, if the source has any of the vectors.
+            named: So many of the first by name are among them in any case, if the source has any of the names.
         """
-        width = max(self.num_candidates, sure) if k is None else k
+        width = max(self.num_candidates, sure + named) if k is None else k
         if self.names is None or self.source == "dense":
             scores, rows = self.index.search(vectors, width)
             return CandidateTable(rows, scores, np.zeros_like(scores))
         lexical, rows = self.names.search(surfaces, width)
         if self.source == "lexical":
-            return _sorted(CandidateTable(rows, self.index.scores_of(vectors, rows), lexical))
-        found = fuse(self.index.search(vectors, width), (lexical, rows), width, sure)
+            return CandidateTable(rows, self.index.scores_of(vectors, rows), lexical).sorted()
+        found = fuse(self.index.search(vectors, width), (lexical, rows), width, sure, named)
         unknown = found.present & np.isneginf(found.dense)
         filled = self.index.scores_of(vectors, np.where(unknown, found.rows, -1))
-        return _sorted(replace(found, dense=np.where(unknown, filled, found.dense)))
+        return replace(found, dense=np.where(unknown, filled, found.dense)).sorted()
 
 
 def open_search(card: Mapping[str, Any], folder: Path, index: EntityIndex) -> CandidateSearch:
@@ -81,9 +84,3 @@ def open_search(card: Mapping[str, Any], folder: Path, index: EntityIndex) -> Ca
         return CandidateSearch(index, load_names(card, folder), linking["candidates"], int(linking["num_candidates"]))
     except (SettingError, TypeError, ValueError) as error:
         raise BundleError(f"the card of the bundle {folder} is damaged: {error}") from None
-
-
-def _sorted(table: CandidateTable) -> CandidateTable:
-    order = np.lexsort((table.rows, -table.dense), axis=1)
-    rows, dense, lexical = (np.take_along_axis(values, order, axis=1) for values in (table.rows, table.dense, table.lexical))
-    return CandidateTable(rows.astype(np.int64, copy=False), dense.astype(np.float32, copy=False), lexical.astype(np.float32, copy=False))

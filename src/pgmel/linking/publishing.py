@@ -15,7 +15,8 @@ from pgmel.features.loading import BUILT_IN_IMAGE, BUILT_IN_TEXT
 from pgmel.features.sources import model_files, resolve_model
 from pgmel.files import atomic_folder, encode_json
 from pgmel.kb import copy_without_pictures
-from pgmel.linking.bundle import CARD, KB_FILE, check_bundle, describe_file, read_card
+from pgmel.linking.bundle import CARD, KB_FILE, check_replaceable, describe_file, read_card
+from pgmel.linking.checking import check_bundle
 from pgmel.linking.encoders import ENCODER, IMAGE_ENCODER, SUPPLY
 from pgmel.linking.model_card import ModelCardOptions, render_model_card
 from pgmel.linking.pickles import find_pickles
@@ -63,10 +64,9 @@ def save_pretrained(bundle: Path, folder: Path, options: PublishOptions | None =
     """
     options = options or PublishOptions()
     card = read_card(bundle)
+    check_replaceable(folder)
     if faults := check_bundle(bundle):
         raise BundleError("it is not published, because it is damaged:\n" + "\n".join(f"  - {fault}" for fault in faults))
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
-        raise BundleError(f"{folder} is not empty and no bundle; it will not be replaced: name another folder")
     encoders = _encoder_folders(card) if options.include_encoders else {}
     try:
         with atomic_folder(folder) as part:

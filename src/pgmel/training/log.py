@@ -30,6 +30,7 @@ METRICS: dict[str, str] = {
     "dev_h_at_1": "H@1 on dev, realistic ties, whole KB; at the end of epochs.",
     "dev_mrr": "Mean reciprocal rank on dev, the same way; early stopping reads it.",
     "steps_per_s": "Steps per second since the last row.",
+    "processor_s": "Processor seconds that the steps since the last row took in this process, all its threads together.",
 }
 """Column of ``metrics.csv`` to what it means."""
 

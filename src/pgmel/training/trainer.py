@@ -163,7 +163,7 @@ class Trainer:
 
     def _one_step(self, bar: Bar) -> bool:
         """Do one step and what falls due after it; return whether patience ran out."""
-        began = time.monotonic()
+        began, used = time.monotonic(), time.process_time()
         stand = self.schedule.at(self.step)
         rows = batch_rows(self.schedule, self.step, self.plan.seed).to(self._device)
         rng = rng_for(self.plan.seed, 1, self.step)
@@ -181,6 +181,7 @@ class Trainer:
         self.step += 1
         self.first_step_at = self.first_step_at or time.monotonic()
         self._note("seconds", time.monotonic() - began)
+        self._note("processor_seconds", time.process_time() - used)
         bar.advance()
         bar.describe(f"{stand.phase.replace('_', ' ')} epoch {stand.epoch + 1}, {self.dev} H@1 {self.best.h_at_1:.3f}")
         row: dict[str, object] = {"phase": stand.phase, "epoch": stand.epoch}
@@ -293,13 +294,15 @@ class Trainer:
             self._note(name, value)
 
     def _write_row(self, row: dict[str, object]) -> None:
-        seconds = self.pending.pop("seconds")
+        seconds, used = self.pending.pop("seconds"), self.pending.pop("processor_seconds", [])
         means: dict[str, object] = {name: sum(values) / len(values) for name, values in self.pending.items()}
         self.pending = {}
         rate: dict[str, object] = {
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "steps_per_s": len(seconds) / max(sum(seconds), 1e-9),
         }
+        if len(used) == len(seconds):  # a checkpoint from before it was measured holds steps without it
+            rate["processor_s"] = sum(used)
         if self.log is not None:
             self.log.write(self.step, row | means | rate)
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from pgmel.index import EntityIndex
-from pgmel.linking import bundled_encoder, load_encoders, load_reranker, read_card, write_bundle
+from pgmel.linking import IMAGE_ENCODER, bundled_encoder, check_replaceable, load_encoders, load_reranker, read_card, write_bundle
 from pgmel.models import Embedder
 from pgmel.workflows.evaluate import settings_of
 from pgmel.workflows.kb import find_kb, index_kb, is_kb
@@ -38,6 +38,8 @@ def build_bundle(
 ) -> dict[str, Any]:
     """Encode and index the entities of a knowledge base with a bundle's model, into a new bundle.
 
+    Encoders that lie in the bundle go along, so that the new bundle does not need the old one.
+
     Args:
         model: The bundle whose model is used.
         kb: What is indexed: a KB that ``pgmel kb build`` wrote, which is encoded part by part; the KB of another bundle; or a data set.
@@ -56,7 +58,11 @@ def build_bundle(
 
     Returns:
         Number of entities, kind of index, what became of the pictures, and whether there is a second stage.
+
+    Raises:
+        PgmelError: If model, knowledge base or encoders cannot be used, or (found out before the work) ``out`` cannot be replaced.
     """
+    check_replaceable(out)
     card = read_card(model)
     settings = settings_of(card, model)
     place = resolve_device(device)
@@ -80,7 +86,7 @@ def build_bundle(
         origin = {"trained_on": card["data"].get("trained_on", card["data"])}
     else:
         new |= {"zero_shot": True, "decision_note": _UNTRAINED_NOTE}
-    encoder, reranker = bundled_encoder(card, model), load_reranker(card, model)
+    reranker = load_reranker(card, model)
     if keep_second_stage:
         new |= {"reranker": card.get("reranker")}
     elif reranker is not None:
@@ -90,17 +96,18 @@ def build_bundle(
     elif card.get("calibrated") and new["decision"] == card["decision"]:
         new |= {"calibrated": card["calibrated"], "decision_note": _CALIBRATED_NOTE}
     about = {"second_stage": reranker is not None}
+    inside: dict[str, Any] = {"encoder": bundled_encoder(card, model), "image_encoder": bundled_encoder(card, model, IMAGE_ENCODER)}
     if is_kb(kb):
         with (
             find_kb(kb).open() as store,
             index_kb(store, encoders, embedder, *build, out.absolute().parent, show_progress) as (index, report),
         ):
             data = {"name": kb.name, "layout": "kb", "entities": len(store)} | origin
-            write_bundle(out, store, embedder, index, new | {"data": data}, show_progress=show_progress, encoder=encoder, reranker=reranker)
+            write_bundle(out, store, embedder, index, new | {"data": data}, show_progress=show_progress, reranker=reranker, **inside)
             return about | {"entities": len(store), "kind": index.kind, "pictures": report.as_dict()["pictures"]}
     dataset = open_dataset(kb, layout, on_error)
     entities = encoders.encode_entities(dataset.entities, show_progress=show_progress)
     index = EntityIndex.build(embedder.embed_entities(entities), *build)
     data = {"name": dataset.name, "layout": dataset.layout, "entities": len(dataset.entities)} | origin
-    write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, encoder=encoder, reranker=reranker)
+    write_bundle(out, dataset.entities, embedder, index, new | {"data": data}, image_root=dataset.root, reranker=reranker, **inside)
     return about | {"entities": len(dataset.entities), "kind": index.kind, "pictures": entities.report.as_dict()["pictures"]}

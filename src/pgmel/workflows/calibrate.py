@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from pgmel.errors import BundleError, SettingError
-from pgmel.files import write_json
+from pgmel.files import find_obstacle, write_json
 from pgmel.linking import CARD, Decision, load_encoders, load_reranker, read_card
 from pgmel.models import Embedder
 from pgmel.settings import settings_from
 from pgmel.workflows.deciding import decision_goals
 from pgmel.workflows.evaluate import settings_of
 from pgmel.workflows.material import limit_mentions, load_material, open_dataset
-from pgmel.workflows.measuring import add_second_stage, describe_data, embed, fit_nil
+from pgmel.workflows.measuring import Vectors, add_second_stage, describe_data, embed, fit_nil
 from pgmel.workflows.train import resolve_device, use_threads
 
 __all__ = ["PrecisionChanges", "calibrate_bundle"]
@@ -80,6 +80,8 @@ def calibrate_bundle(
         DataError: If the data are missing or faulty.
     """
     card = read_card(bundle)
+    if obstacle := find_obstacle(bundle / CARD):
+        raise BundleError(f"the bundle {bundle} cannot be changed: {obstacle}; calibrate a copy of it")
     old = settings_of(card, bundle)
     values = old.model_dump(mode="json")
     settings = settings_from({**values, "linking": (changes or PrecisionChanges()).apply(values["linking"])}, origin="pgmel calibrate")
@@ -93,13 +95,16 @@ def calibrate_bundle(
     encoders = load_encoders(card, bundle, str(place), text_encoder, image_encoder, use_cache=True)
     material = load_material(dataset, encoders, [split], show_progress)
     vectors = embed(Embedder.load(bundle / "model", str(place)), material, split)
-    decision = fit_nil(vectors, material.splits[split], settings.linking.top_k, settings.seed, decision_goals(settings))
+
+    def fit(scored: Vectors) -> Decision:
+        return fit_nil(scored, material.splits[split], settings.linking.top_k, settings.seed, decision_goals(settings))
+
+    decision = fit(vectors)
     new = dict(card)
     if reranker := load_reranker(card, bundle):
         # Another KB is linked by the single vector alone, with the decision for it.
         new["reranker"] = {**(card.get("reranker") or {}), "decision_without": decision.to_dict()}
-        vectors = add_second_stage(vectors, reranker, material, split)
-        decision = fit_nil(vectors, material.splits[split], settings.linking.top_k, settings.seed, decision_goals(settings))
+        decision = fit(add_second_stage(vectors, reranker, material, split))
     if read_card(bundle) != card:
         raise BundleError(f"the bundle {bundle} was changed by somebody else in the meantime; run the command again")
     about = {"data": describe_data(material, split), "created": datetime.now(UTC).isoformat(timespec="seconds")}

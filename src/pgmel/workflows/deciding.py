@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from pgmel.evaluation import (
     NilCurve,
@@ -19,13 +19,32 @@ from pgmel.evaluation import (
 )
 from pgmel.linking import Decision, DecisionGoals, DevScores, cross_fit
 from pgmel.settings import Settings
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.material import Split
 
-__all__ = ["Ranker", "RemovedJudgement", "decision_goals", "judge_removed", "sentences_of"]
+__all__ = ["Found", "Ranker", "RemovedJudgement", "decision_goals", "dev_scores", "judge_nil", "judge_removed"]
 
-Ranker = Callable[[Bool[np.ndarray, "entities"], int], tuple[Float[np.ndarray, "annotated top"], Int64[np.ndarray, "annotated top"]]]
-"""Given which entities are in the KB and a number, returns that many best candidates of the annotated mentions: scores, best first, and
-KB rows."""
+
+class Found(NamedTuple):
+    """The best entities of some mentions, best first.
+
+    Attributes:
+        scores: By the last stage that there is.
+        rows: Their KB rows.
+        similarities: Their scores by the single vector, where there is a second stage.
+    """
+
+    scores: Float32[np.ndarray, "mentions top"]
+    rows: Int64[np.ndarray, "mentions top"]
+    similarities: Float32[np.ndarray, "mentions top"] | None
+
+    def first(self, count: int) -> "Found":
+        """Return the first so many of each mention."""
+        return Found(*(None if part is None else part[:, :count] for part in self))  # type: ignore[arg-type]
+
+
+Ranker = Callable[[Bool[np.ndarray, "entities"], int], Found]
+"""Given which entities are in the KB and a number, returns that many best candidates of the annotated mentions."""
 
 
 class RemovedJudgement(NamedTuple):
@@ -48,17 +67,12 @@ def decision_goals(settings: Settings) -> DecisionGoals:
     return DecisionGoals(linking.nil_precision, linking.link_precision, linking.nil_share)
 
 
-def sentences_of(split: Split, rows: Int64[np.ndarray, "some"]) -> list[str]:
-    """Return the sentence of some mentions, or the id of one that has none: mentions that share it are resampled and judged together."""
-    return [split.mentions[row].context or split.mentions[row].id for row in rows]
-
-
 def judge_removed(
     rank: Ranker, num_entities: int, split: Split, decision: Decision, is_fitted_here: bool, settings: Settings, share: float
 ) -> RemovedJudgement:
     """Take gold entities out of the KB, rank again without them, and measure.
 
-    Where the decision was fitted on these very mentions, they are judged by cross-fitting: each part of the sentences by a decision that
+    Where the decision was fitted on these very mentions, they are judged by cross-fitting: each part of the clusters by a decision that
     was fitted on the others with the whole KB, just as the bundle's was.
 
     Args:
@@ -75,22 +89,18 @@ def judge_removed(
         DataError: If there are too few gold entities.
     """
     rows = np.flatnonzero(split.rankable | split.is_nil)
-    gold, groups = split.gold_rows[rows], sentences_of(split, rows)
+    gold, groups = split.gold_rows[rows], clusters_of(split, rows)
     removed = draw_removed(gold, share, np.random.default_rng(settings.seed))
     kept = np.ones(num_entities, bool)
     kept[removed] = False
     is_nil = split.is_nil[rows] | np.isin(gold, removed)
-    scores, candidates = rank(kept, decision.num_candidates)
-    right = (candidates[:, 0] == gold) & ~is_nil
-    folds = np.zeros(len(rows), np.int64)
-    judges: tuple[Decision, ...] = (decision,)
-    num_folds = 0
+    found = rank(kept, decision.num_candidates)
+    right = (found.rows[:, 0] == gold) & ~is_nil
+    folds, judges, num_folds = _judged_by(decision, len(rows))
     if is_fitted_here:
-        fitted_folds, fitted = _fit_parts(rank, num_entities, split, decision, settings)
-        num_folds = max(len(fitted), 1)
-        if fitted:
-            folds, judges = fitted_folds, fitted
-    likely, nil, linked = _judge(scores, folds, judges)
+        whole = rank(np.ones(num_entities, bool), decision.num_candidates + 1)
+        folds, judges, num_folds = _fit_parts(whole, split, decision, settings)
+    likely, nil, linked = _judge(found, folds, judges)
     rng, evaluation = np.random.default_rng(settings.seed), settings.evaluation
     measured = (evaluation.bootstrap, evaluation.confidence, rng, groups)
     result = RemovedGold(
@@ -107,25 +117,60 @@ def judge_removed(
     return RemovedJudgement(result, nil_curve(1 - nil, is_nil), risk_curve(likely, right))
 
 
+def dev_scores(found: Found, split: Split, rows: Int64[np.ndarray, "annotated"]) -> DevScores:
+    """Return what a decision is fitted on, given the best entities of the annotated mentions and their places in the split."""
+    hit = found.rows == split.gold_rows[rows, None]
+    position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
+    similarities = None if found.similarities is None else np.asarray(found.similarities, np.float64)
+    return DevScores(np.asarray(found.scores, np.float64), position, split.is_nil[rows], similarities)
+
+
+def judge_nil(
+    found: Found, split: Split, decision: Decision, is_fitted_here: bool, settings: Settings
+) -> tuple[Bool[np.ndarray, "annotated"], int]:
+    """Decide the annotated mentions of a split.
+
+    Args:
+        found: Their best entities, one more than the decision runs over.
+        split: The split.
+        decision: The bundle's.
+        is_fitted_here: Whether it was fitted on these mentions; then each part of the sentences is decided as the others teach.
+        settings: Of the run.
+
+    Returns:
+        Which mentions are linked, and the parts of cross-fitting: 0 where the bundle's own decision decided, 1 where it did so on the
+        mentions that it was fitted on, because they are too few.
+    """
+    folds, judges, num_folds = _judged_by(decision, len(found.rows))
+    if is_fitted_here:
+        folds, judges, num_folds = _fit_parts(found, split, decision, settings)
+    return _judge(found.first(decision.num_candidates), folds, judges)[2], num_folds
+
+
+def _judged_by(decision: Decision, count: int) -> tuple[Int64[np.ndarray, "annotated"], tuple[Decision, ...], int]:
+    return np.zeros(count, np.int64), (decision,), 0
+
+
 def _fit_parts(
-    rank: Ranker, num_entities: int, split: Split, decision: Decision, settings: Settings
-) -> tuple[Int64[np.ndarray, "annotated"], tuple[Decision, ...]]:
+    whole: Found, split: Split, decision: Decision, settings: Settings
+) -> tuple[Int64[np.ndarray, "annotated"], tuple[Decision, ...], int]:
+    """Return the part of each mention, who judges each part, and how many parts there are."""
     rows = np.flatnonzero(split.rankable | split.is_nil)
-    scores, candidates = rank(np.ones(num_entities, bool), decision.num_candidates + 1)
-    hit = candidates == split.gold_rows[rows, None]
-    dev = DevScores(np.asarray(scores, np.float64), np.where(hit.any(axis=1), hit.argmax(axis=1), -1), split.is_nil[rows])
     rng = np.random.default_rng(settings.seed)
-    return cross_fit(dev, rng, sentences_of(split, rows), decision_goals(settings), decision.num_candidates)
+    goals, count = decision_goals(settings), decision.num_candidates
+    folds, fitted = cross_fit(dev_scores(whole, split, rows), rng, clusters_of(split, rows), goals, count)
+    return folds, fitted or (decision,), max(len(fitted), 1)
 
 
 def _judge(
-    scores: Float[np.ndarray, "annotated top"], folds: Int64[np.ndarray, "annotated"], judges: tuple[Decision, ...]
+    found: Found, folds: Int64[np.ndarray, "annotated"], judges: tuple[Decision, ...]
 ) -> tuple[Float64[np.ndarray, "annotated"], Float64[np.ndarray, "annotated"], Bool[np.ndarray, "annotated"]]:
     """Return the probability of the best candidate, that of NIL, and what is linked, each part by its own decision."""
+    scores, similarities = found.scores, found.similarities
     likely, nil, linked = np.empty(len(scores)), np.empty(len(scores)), np.empty(len(scores), bool)
     for part, judge in enumerate(judges):
         here = folds == part
-        probabilities, nil[here] = judge.probabilities(scores[here])
+        probabilities, nil[here] = judge.probabilities(scores[here], None if similarities is None else similarities[here])
         likely[here] = probabilities[:, 0]
         linked[here] = judge.links(likely[here], nil[here])
     return likely, nil, linked

@@ -11,7 +11,7 @@ from pgmel.linking import Decision, load_encoders, load_reranker, read_card
 from pgmel.models import Embedder
 from pgmel.settings import Settings, settings_from
 from pgmel.workflows.deciding import judge_removed
-from pgmel.workflows.material import Material, limit_mentions, load_material, open_dataset
+from pgmel.workflows.material import Material, limit_mentions, load_material, mentions_digest, open_dataset
 from pgmel.workflows.measuring import add_second_stage, compare_stages, embed, make_ranker, measure_split
 from pgmel.workflows.train import resolve_device, use_threads
 
@@ -77,7 +77,8 @@ def evaluate_bundle(
         single = measure_split(vectors, material, split, settings, "trained", protocol)
         vectors = add_second_stage(vectors, reranker, material, split)
     system = "re-ranked" if reranker else "zero-shot" if card.get("zero_shot") else "trained"
-    last = measure_split(vectors, material, split, settings, system, protocol, decision)
+    seen = is_fitted_on(card, material, split, settings)
+    last = measure_split(vectors, material, split, settings, system, protocol, decision, seen)
     result = last.result
     if single is not None:
         result = replace(result, single_vector=single.result, second_stage=compare_stages(single, last, material, split, settings))
@@ -85,20 +86,25 @@ def evaluate_bundle(
         return result
     if decision is None:
         raise BundleError(f"the bundle {bundle} was not calibrated, so that it never answers NIL; run `pgmel calibrate` first")
-    part, seen = material.splits[split], is_fitted_on(card, material, split, settings)
+    part = material.splits[split]
     found = judge_removed(make_ranker(vectors, part), len(material.entities), part, decision, seen, settings, remove_gold)
     return replace(result, removed_gold=found.result)
 
 
 def is_fitted_on(card: Mapping[str, Any], material: Material, split: str, settings: Settings) -> bool:
-    """Return whether the bundle's decision was fitted on these mentions, as far as counts tell: the same split of data as large."""
+    """Return whether the bundle's decision was fitted on these mentions.
+
+    Their digest tells; where the card is of an older version and has none, counts do, of the same split.
+    """
     again = card.get("calibrated")
     about = again.get("data") if isinstance(again, Mapping) else card["data"]
     about = about if isinstance(about, Mapping) else {}
     about = about.get("trained_on", about)  # `pgmel index` took the decision along from there
     about = about if isinstance(about, Mapping) else {}
-    mentions = about.get("mentions")
-    if split != about.get("split", settings.data.dev_split) or not isinstance(mentions, Mapping):
+    fitted, mentions, digests = about.get("split", settings.data.dev_split), about.get("mentions"), about.get("digests")
+    if isinstance(digests, Mapping):
+        return bool(digests.get(fitted) == mentions_digest(material.splits[split].mentions))
+    if split != fitted or not isinstance(mentions, Mapping):
         return False
     return bool((about.get("entities"), mentions.get(split)) == (len(material.dataset.entities), len(material.dataset.splits[split])))
 

@@ -12,10 +12,11 @@ from jaxtyping import Bool, Int64
 from pgmel.datasets import Dataset, load_dataset
 from pgmel.errors import DataError, SettingError
 from pgmel.features import Encoders, Features
+from pgmel.files import hash_json
 from pgmel.records import NIL, Mention
 from pgmel.settings import FeatureSettings, Settings
 
-__all__ = ["Material", "Split", "limit_mentions", "load_material", "make_encoders", "open_dataset", "read_data"]
+__all__ = ["Material", "Split", "limit_mentions", "load_material", "make_encoders", "mentions_digest", "open_dataset", "read_data"]
 
 log = logging.getLogger("pgmel.workflows")
 
@@ -66,6 +67,11 @@ class Material:
         """Return how many pictures were named, missing and unusable, side by side."""
         sides = {"entities": self.entities} | {name: split.features for name, split in self.splits.items()}
         return {name: features.report.as_dict()["pictures"] for name, features in sides.items()}
+
+
+def mentions_digest(mentions: Sequence[Mention]) -> str:
+    """Return a digest of mentions and their gold entities, in order."""
+    return hash_json([[mention.id, mention.surface, mention.context, str(mention.entity_id)] for mention in mentions])
 
 
 def make_encoders(settings: FeatureSettings, device: str) -> Encoders:

@@ -1,6 +1,7 @@
 """Measure a model on a split: ranks, figures, slices, and the NIL decision."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from pgmel.evaluation import (
     NilMetrics,
     PairedComparison,
     Ranks,
+    TopEntities,
     candidate_recall,
     compare_paired,
     measure,
@@ -21,12 +23,13 @@ from pgmel.evaluation import (
     rank_against_kb,
     slice_masks,
 )
-from pgmel.linking import Decision, DecisionGoals, DevScores, fit_decision, package_versions
+from pgmel.linking import Decision, DecisionGoals, fit_decision, package_versions
 from pgmel.linking.reranking import Reranker
 from pgmel.models import Embedder
-from pgmel.settings import EvaluationSettings, Settings
-from pgmel.workflows.deciding import Ranker, sentences_of
-from pgmel.workflows.material import Material, Split
+from pgmel.settings import Settings
+from pgmel.workflows.clusters import clusters_of
+from pgmel.workflows.deciding import Found, Ranker, dev_scores, judge_nil
+from pgmel.workflows.material import Material, Split, mentions_digest
 from pgmel.workflows.second_stage import SecondStage
 
 __all__ = [
@@ -83,12 +86,14 @@ def rank_in_kb(vectors: Vectors, gold: Int64[np.ndarray, "mentions"]) -> Ranks:
     if vectors.second is None:
         return rank_against_kb(vectors.mentions, vectors.entities, gold)
     ranks = rank_against_kb(vectors.mentions, vectors.entities, gold, top_k=vectors.second.depth)
-    return ranks if ranks.top is None else vectors.second.rerank(ranks, ranks.top.scores, ranks.top.rows, gold)
+    if ranks.top is None:
+        return ranks
+    return vectors.second.rerank(ranks, vectors.second.propose(ranks.top, vectors.mentions, vectors.entities), gold)
 
 
 def compare_stages(single: "Measurement", second: "Measurement", material: Material, split: str, settings: Settings) -> PairedComparison:
-    """Compare hits at 1 before and after the second stage, mention by mention; whole sentences are resampled and flipped."""
-    groups = sentences_of(material.splits[split], single.rows)
+    """Compare hits at 1 before and after the second stage, mention by mention; whole clusters are resampled and flipped."""
+    groups = clusters_of(material.splits[split], single.rows)
     hits = (single.ranks.realistic <= 1, second.ranks.realistic <= 1)
     return compare_paired(*hits, np.random.default_rng(settings.seed), groups, confidence=settings.evaluation.confidence)
 
@@ -101,10 +106,12 @@ def measure_split(
     system: str,
     protocol: Literal["kb", "candidates"] | None = None,
     decision: Decision | None = None,
+    is_fitted_here: bool = False,
 ) -> Measurement:
     """Rank every mention whose gold entity is in the KB (and, if lists are asked for, that has one), and measure.
 
-    Mentions of the same sentence are resampled together; slices are those of :func:`pgmel.evaluation.slice_masks`.
+    Mentions of the same sentence are resampled together; slices are those of :func:`pgmel.evaluation.slice_masks`. Where the decision was
+    fitted on these very mentions (``is_fitted_here``), NIL is judged by cross-fitting.
 
     Raises:
         DataError: If the candidate-list protocol is asked for and mentions have no lists.
@@ -128,7 +135,7 @@ def measure_split(
         gold = split.gold_rows[chosen]
         ranks = rank_in_kb(vectors.take(chosen), gold)
     mentions = [split.mentions[row] for row in chosen]
-    groups = sentences_of(split, chosen)
+    groups = clusters_of(split, chosen)
     train = material.dataset.splits.get(settings.data.train_split, ())
     masks = slice_masks(
         mentions,
@@ -145,7 +152,7 @@ def measure_split(
         num_entities=len(material.entities),
         slices=measure_slices(ranks, masks, evaluation.bootstrap, evaluation.confidence, rng, groups),
         excluded=excluded,
-        nil=_measure_nil(vectors, split, decision, evaluation, rng) if decision is not None and protocol == "kb" else None,
+        nil=_measure_nil(vectors, split, decision, is_fitted_here, settings, rng) if decision is not None and protocol == "kb" else None,
         data=describe_data(material, split_name),
         settings=settings.model_dump(mode="json"),
         seeds=(settings.seed,),
@@ -163,16 +170,15 @@ def describe_data(material: Material, split: str | None = None) -> dict[str, Any
         "layout": dataset.layout,
         "entities": len(dataset.entities),
         "mentions": {name: len(mentions) for name, mentions in dataset.splits.items()},
+        "digests": {name: mentions_digest(part.mentions) for name, part in material.splits.items()},
         "skipped_records": len(dataset.faults),
         "pictures": material.pictures(),
     }
     return about | ({"split": split} if split else {})
 
 
-def find_top(
-    vectors: Vectors, count: int, kept: Bool[np.ndarray, "entities"] | None = None
-) -> tuple[Float32[np.ndarray, "mentions top"], Int64[np.ndarray, "mentions top"]]:
-    """Return scores and KB rows of every mention's best entities, best first, by the last stage that there is.
+def find_top(vectors: Vectors, count: int, kept: Bool[np.ndarray, "entities"] | None = None) -> Found:
+    """Return every mention's best entities, by the last stage that there is.
 
     Args:
         vectors: Of mentions and entities.
@@ -185,21 +191,19 @@ def find_top(
     top = rank_against_kb(vectors.mentions, entities, np.zeros(len(vectors.mentions), np.int64), top_k=searched).top
     if top is None:
         raise DataError("no candidates were asked for")
-    scores, rows = top.scores, top.rows
     if kept is not None:
-        rows = np.where(rows >= 0, np.flatnonzero(kept)[rows], -1)
-    if vectors.second is not None:
-        scores, rows = vectors.second.reorder(scores, rows)
-    return scores[:, :count], rows[:, :count]
+        top = TopEntities(np.where(top.rows >= 0, np.flatnonzero(kept)[top.rows], -1), top.scores)
+    if vectors.second is None:
+        return Found(top.scores[:, :count], top.rows[:, :count], None)
+    found = vectors.second.reorder(vectors.second.propose(top, vectors.mentions, vectors.entities, kept))
+    return Found(found.scores[:, :count], found.rows[:, :count], found.similarities[:, :count])
 
 
 def make_ranker(vectors: Vectors, split: Split) -> Ranker:
     """Return what ranks the annotated mentions of a split against a part of the KB."""
     annotated = vectors.take(np.flatnonzero(split.rankable | split.is_nil))
 
-    def rank(
-        kept: Bool[np.ndarray, "entities"], count: int
-    ) -> tuple[Float32[np.ndarray, "annotated top"], Int64[np.ndarray, "annotated top"]]:
+    def rank(kept: Bool[np.ndarray, "entities"], count: int) -> Found:
         return find_top(annotated, count, kept)
 
     return rank
@@ -209,31 +213,30 @@ def fit_nil(vectors: Vectors, split: Split, top_k: int, seed: int, goals: Decisi
     """Fit probabilities and the NIL threshold on dev."""
     annotated = np.flatnonzero(split.rankable | split.is_nil)
     # One candidate more than linking runs over: a list that loses its gold, to simulate NIL, keeps its length.
-    scores, rows = find_top(vectors.take(annotated), top_k + 1)
-    hit = rows == split.gold_rows[annotated, None]
-    position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
-    dev = DevScores(scores, position, split.is_nil[annotated])
-    return fit_decision(dev, np.random.default_rng(seed), sentences_of(split, annotated), goals, min(top_k, scores.shape[1]))
+    found = find_top(vectors.take(annotated), top_k + 1)
+    dev = dev_scores(found, split, annotated)
+    return fit_decision(dev, np.random.default_rng(seed), clusters_of(split, annotated), goals, min(top_k, found.scores.shape[1]))
 
 
 def _measure_nil(
-    vectors: Vectors, split: Split, decision: Decision, settings: EvaluationSettings, rng: np.random.Generator
+    vectors: Vectors, split: Split, decision: Decision, is_fitted_here: bool, settings: Settings, rng: np.random.Generator
 ) -> NilMetrics | None:
-    annotated = np.flatnonzero(split.rankable | split.is_nil)
     if not split.is_nil.any():
         return None
-    scores, rows = find_top(vectors.take(annotated), decision.num_candidates)
-    likely, nil = decision.probabilities(scores)
-    return measure_nil(
+    annotated = np.flatnonzero(split.rankable | split.is_nil)
+    found = find_top(vectors.take(annotated), decision.num_candidates + 1)
+    linked, num_folds = judge_nil(found, split, decision, is_fitted_here, settings)
+    measured = measure_nil(
         split.is_nil[annotated],
-        ~decision.links(likely[:, 0], nil),
-        rows[:, 0] == split.gold_rows[annotated],
-        settings.bootstrap,
-        settings.confidence,
+        ~linked,
+        found.rows[:, 0] == split.gold_rows[annotated],
+        settings.evaluation.bootstrap,
+        settings.evaluation.confidence,
         rng,
-        groups=sentences_of(split, annotated),
+        groups=clusters_of(split, annotated),
         threshold=decision.nil_threshold,
     )
+    return replace(measured, num_folds=num_folds)
 
 
 def _candidate_rows(
@@ -261,9 +264,12 @@ def _rerank_lists(
     depth = vectors.second.depth
     rows = np.full((len(gold), depth), -1, np.int64)
     scores = np.full((len(gold), depth), -np.inf, np.float32)
+    everybody = []
     for place, listed in enumerate(lists):
         known = np.unique(np.append(listed[listed >= 0], gold[place]))
+        everybody.append(known)
         dense = vectors.entities[known] @ vectors.mentions[place]
         best = np.argsort(-dense, kind="stable")[:depth]
         rows[place, : len(best)], scores[place, : len(best)] = known[best], dense[best]
-    return vectors.second.rerank(ranks, scores, rows, gold)
+    second = vectors.second.among(everybody)
+    return second.rerank(ranks, second.propose(TopEntities(rows, scores), vectors.mentions, vectors.entities), gold)

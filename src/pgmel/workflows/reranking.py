@@ -4,6 +4,10 @@ The trained model has seen the training mentions, so its scores there are too go
 auxiliary model is trained on three quarters of the training sentences, in fewer epochs and with the hardest negatives instead of the
 generator, and the weights of the features are fitted on the fourth quarter. The table of words that go together is counted over the three
 quarters for the fit, and over all training mentions for the bundle.
+
+Candidates are those of linking: the nearest, and the few whose names are most like the surface. Names are hardly ever misspelt in training
+data, so some of the held-out mentions come a second time, misspelt: they are fitted on too, and whether the second stage helps is judged
+without them.
 """
 
 import logging
@@ -12,7 +16,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +25,9 @@ from jaxtyping import Bool, Float32, Int64
 from pgmel.candidates import Pools
 from pgmel.errors import CheckpointError
 from pgmel.evaluation import assign_folds, rank_against_kb
+from pgmel.features import Features
 from pgmel.linking.reranking import (
+    BY_NAME,
     DEPTH,
     FEATURES,
     LEAST_MENTIONS,
@@ -39,9 +45,11 @@ from pgmel.records import Entity, Mention
 from pgmel.settings import Settings
 from pgmel.training import Trainer, World
 from pgmel.workflows.assembling import make_trainer
-from pgmel.workflows.deciding import sentences_of
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.material import Material, Split
+from pgmel.workflows.misspelling import misspell
 from pgmel.workflows.preparation import Preparation, start_embedder
+from pgmel.workflows.second_stage import find_by_name
 
 __all__ = ["FOLDER", "auxiliary_settings", "hold_out", "reads_text", "train_reranker"]
 
@@ -53,7 +61,8 @@ FOLDER: Final = "reranking"
 PARTS: Final = 4
 """One of so many parts of the training sentences is held out."""
 
-HELD_OUT: Final = "held-out"
+MISSPELT: Final = 20
+"""One of so many held-out mentions comes a second time, misspelt."""
 
 
 def reads_text(settings: Settings) -> bool:
@@ -68,7 +77,7 @@ def auxiliary_settings(settings: Settings) -> Settings:
     training, negatives, features, data = settings.training, settings.negatives, settings.features, settings.data
     return settings.model_copy(
         update={
-            "data": data.model_copy(update={"dev_split": HELD_OUT}),
+            "data": data.model_copy(update={"dev_split": f"{data.train_split}, held out"}),  # a name that is not that of the other part
             "features": features.model_copy(update={"train_encoder": "none"}),
             "negatives": negatives.model_copy(update={"sampler": "hardest"}),
             "training": training.model_copy(
@@ -84,8 +93,8 @@ def auxiliary_settings(settings: Settings) -> Settings:
 
 
 def hold_out(split: Split, usable: Int64[np.ndarray, "usable"], seed: int) -> Bool[np.ndarray, "usable"] | None:
-    """Draw the training mentions that are held out, whole sentences at a time; None where there are too few to fit on."""
-    held = assign_folds(sentences_of(split, usable), PARTS, np.random.default_rng([seed, 2])) == 0
+    """Draw the training mentions that are held out, whole clusters at a time; None where there are too few to fit on."""
+    held = assign_folds(clusters_of(split, usable), PARTS, np.random.default_rng([seed, 2])) == 0
     return held if held.sum() >= LEAST_MENTIONS and (~held).sum() >= LEAST_MENTIONS else None
 
 
@@ -121,18 +130,26 @@ def train_reranker(
         log.info("no second stage: there are too few training mentions to hold some out")
         return None
     auxiliary = auxiliary_settings(settings)
-    splits = {settings.data.train_split: _take(train, usable[~held]), HELD_OUT: _take(train, usable[held])}
+    held_out = auxiliary.data.dev_split
+    splits = {settings.data.train_split: _take(train, usable[~held]), held_out: _take(train, usable[held])}
     part = replace(material, splits=splits)
     embedder = _train(part, _without(prepared, held), auxiliary, out / FOLDER, device, resume, show_progress)
     seen = _associate(splits[settings.data.train_split], material.dataset.entities)
-    fitted = _fit(embedder, splits[HELD_OUT], material, seen, settings.seed, show_progress)
-    if fitted.weights is None or not fitted.helps:
-        reason = f"there are only {fitted.num_mentions}" if fitted.weights is None else f"MRR {fitted.before:.4f} -> {fitted.after:.4f}"
+    by_name = 0 if settings.linking.candidates == "dense" else BY_NAME
+    fitted = _fit(embedder, splits[held_out], material, seen, by_name, settings.seed, show_progress)
+    gain = fitted.gain
+    if fitted.weights is None or gain is None or not fitted.helps:
+        reason = f"MRR {gain.mean_a:.4f} -> {gain.mean_b:.4f}" if gain else f"there are only {fitted.num_mentions}"
         log.info("no second stage: it does not help on held-out training mentions (%s)", reason)
         return None
-    log.info("second stage: MRR of the first %d candidates on held-out training mentions %.4f -> %.4f", DEPTH, fitted.before, fitted.after)
-    about = {"held_out_mentions": fitted.num_mentions, "held_out_mrr": {"single_vector": fitted.before, "re_ranked": fitted.after}}
-    return Reranker(fitted.weights, DEPTH, about, _associate(_take(train, usable), material.dataset.entities))
+    said = (gain.mean_a, gain.mean_b, gain.p_value)
+    log.info("second stage: MRR of the first candidates on held-out training mentions %.4f -> %.4f, p = %.2g", *said)
+    about = {
+        "held_out_mentions": fitted.num_mentions,
+        "held_out_mrr": {"single_vector": gain.mean_a, "re_ranked": gain.mean_b, "p_value": gain.p_value},
+        "misspelt_copies": fitted.num_made_up,
+    }
+    return Reranker(fitted.weights, DEPTH, about, _associate(_take(train, usable), material.dataset.entities), by_name)
 
 
 def _train(
@@ -175,18 +192,41 @@ def _associate(split: Split, entities: Sequence[Entity]) -> WordAssociations:
 
 
 def _fit(
-    embedder: Embedder, split: Split, material: Material, associations: WordAssociations, seed: int, show_progress: bool
+    embedder: Embedder, split: Split, material: Material, associations: WordAssociations, by_name: int, seed: int, show_progress: bool
 ) -> FittedReranking:
     """Rank the held-out mentions with the auxiliary model, and fit the weights of the features on the best candidates."""
-    vectors = embedder.embed_mentions(split.features), embedder.embed_entities(material.entities)
-    top = rank_against_kb(*vectors, split.gold_rows, top_k=DEPTH).top
+    slips = _misspell_some(split, material, np.random.default_rng([seed, 4]))
+    mentions, gold = split.mentions + slips.mentions, np.concatenate([split.gold_rows, slips.gold_rows])
+    vectors = np.concatenate([embedder.embed_mentions(part.features) for part in (split, slips) if part.mentions])
+    entities = embedder.embed_entities(material.entities)
+    top = rank_against_kb(vectors, entities, gold, top_k=DEPTH).top
     if top is None:  # asked for, so it is there
         raise RuntimeError("ranking gave no candidates")
-    features = _features(split.mentions, top.rows, material.dataset.entities, associations, show_progress)
-    hit = top.rows == split.gold_rows[:, None]
+    table = find_by_name(mentions, material.dataset.entities, by_name).add_to(top, vectors, entities)
+    features = _features(mentions, table.rows, material.dataset.entities, associations, show_progress)
+    hit = table.rows == gold[:, None]
     position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
-    groups = sentences_of(split, np.arange(len(split.mentions)))
-    return fit_reranking(top.scores, features, position, groups, np.random.default_rng([seed, 3]))
+    clusters = clusters_of(split, np.arange(len(split.mentions)))
+    groups = clusters + [clusters[row] for row in slips.rows]
+    is_made_up = np.arange(len(mentions)) >= len(split.mentions)
+    return fit_reranking(table.dense, features, position, groups, np.random.default_rng([seed, 3]), is_made_up)
+
+
+class _Slips(NamedTuple):
+    """Misspelt copies of mentions, and the places of those that they are copies of."""
+
+    mentions: tuple[Mention, ...]
+    features: Features
+    gold_rows: Int64[np.ndarray, "mentions"]
+    rows: Int64[np.ndarray, "mentions"]
+
+
+def _misspell_some(split: Split, material: Material, rng: np.random.Generator) -> _Slips:
+    """Misspell one of ``MISSPELT`` mentions, and encode the copies."""
+    chosen = np.sort(rng.permutation(len(split.mentions))[: len(split.mentions) // MISSPELT])
+    made = {row: copy for row in chosen.tolist() if (copy := misspell(split.mentions[row], rng)) is not None}
+    rows, mentions = np.array(list(made), np.int64), tuple(made.values())
+    return _Slips(mentions, material.encoders.encode_mentions(mentions, show_progress=False), split.gold_rows[rows], rows)
 
 
 def _features(

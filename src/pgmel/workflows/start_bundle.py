@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from pgmel.features import Encoders
+from pgmel.features import Encoders, Features
 from pgmel.index import EntityIndex
-from pgmel.linking import write_bundle
+from pgmel.linking import check_replaceable, write_bundle
 from pgmel.models import fit_projection
 from pgmel.records import Entity
 from pgmel.settings import Settings
@@ -56,11 +56,12 @@ def start_bundle(
     Returns:
         Number of entities, kind of index, and what became of the pictures.
     """
+    check_replaceable(out)
     place = resolve_device(device)
     use_threads(settings.training.threads)
     encoders = make_encoders(settings.features, str(place))
     entities = _sample(kb, layout, on_error, np.random.default_rng(settings.seed))
-    log.info("the projection is fitted on %d entities", len(entities))
+    log.info("the projection is fitted on %d entities, which are encoded for it first", len(entities))
     with tempfile.TemporaryDirectory(prefix="pgmel-start-") as folder:
         model = Path(folder) / "model"
         _write_model(model, entities, encoders, settings, str(place), show_progress)
@@ -80,7 +81,8 @@ def _sample(kb: Path, layout: str, on_error: Literal["stop", "skip"], rng: np.ra
 
 def _write_model(folder: Path, entities: list[Entity], encoders: Encoders, settings: Settings, device: str, show_progress: bool) -> None:
     """Write the untrained model as a bundle over a single entity, from which any knowledge base can be indexed."""
-    features = encoders.encode_entities(entities, show_progress=show_progress)
+    # Not reported: all of them are encoded once more, from the cache, as part of the whole KB.
+    features = Features.join(encoders.stream_entities(entities, show_progress=show_progress))
     projection = fit_projection(
         [features],
         channel_weights(settings),

@@ -14,7 +14,7 @@ from pgmel.errors import SettingError
 from pgmel.evaluation import PairedComparison
 from pgmel.files import write_json
 from pgmel.index import EntityIndex
-from pgmel.linking import Decision, write_bundle
+from pgmel.linking import Decision, check_replaceable, write_bundle
 from pgmel.linking.reranking import Reranker
 from pgmel.models import Embedder
 from pgmel.settings import Settings
@@ -121,6 +121,7 @@ def train(settings: Settings, out: Path, data: Path | None = None, *, restart: b
     """
     began = time.monotonic()
     _check_folder(out)
+    check_replaceable(out / "bundle")
     device = resolve_device(settings.training.device)
     use_threads(settings.training.threads)
     with world(device) as here:
@@ -163,7 +164,7 @@ def _calibrate_and_measure(vectors: Vectors, material: Material, settings: Setti
     """Fit the decision on dev, and measure dev with it: each stage has scores of its own, and so a decision of its own."""
     dev = settings.data.dev_split
     decision = fit_nil(vectors, material.splits[dev], settings.linking.top_k, settings.seed, decision_goals(settings))
-    return decision, measure_split(vectors, material, dev, settings, system, decision=decision)
+    return decision, measure_split(vectors, material, dev, settings, system, decision=decision, is_fitted_here=True)
 
 
 def _check_folder(out: Path) -> None:

@@ -47,11 +47,12 @@ def test_what_is_sure_is_there_and_nothing_comes_twice(
     dense: list[int], alike: list[int], sure: int, more: int, data: st.DataObject
 ) -> None:
     k = max(1, min(20, sure + more))
+    named = data.draw(st.integers(0, min(10, k - sure)))
     scores = sorted(data.draw(st.lists(st.floats(0, 1), min_size=10, max_size=10)), reverse=True)
-    found = fuse(listed(dense[:20]), listed(alike[:10], scores), k, sure)
+    found = fuse(listed(dense[:20]), listed(alike[:10], scores), k, sure, named)
     rows = found.rows[0].tolist()
     assert len(set(rows)) == len(rows) == k
-    assert set(dense[:sure]) <= set(rows)
+    assert set(dense[:sure]) | set(alike[:named]) <= set(rows)
     assert set(rows) <= {*dense[:20], *alike[:10]}
 
 
@@ -59,6 +60,13 @@ def test_empty_places_stay_empty() -> None:
     found = fuse(listed([2, -1]), listed([-1, -1], [0.0, 0.0]), 4)
     assert found.rows.tolist() == [[2, -1, -1, -1]]
     assert found.lexical.tolist() == [[0.0] * 4]
+
+
+def test_a_table_is_sorted_by_dense_scores_and_rows() -> None:
+    table = CandidateTable(np.array([[7, 3, 5]]), np.array([[0.5, 0.5, 0.9]], np.float32), np.array([[0.1, 0.2, 0.3]], np.float32)).sorted()
+    assert table.rows.tolist() == [[5, 3, 7]]
+    np.testing.assert_allclose(table.lexical, [[0.3, 0.2, 0.1]])
+    np.testing.assert_allclose(table.dense, [[0.9, 0.5, 0.5]])
 
 
 def test_a_table_says_how_large_it_is_and_what_is_there() -> None:

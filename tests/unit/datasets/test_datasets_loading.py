@@ -72,7 +72,7 @@ def test_a_folder_of_no_layout_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_dataset(tmp_path)
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path}: no known layout; looked for")
+    assert message.startswith(f"{tmp_path}: no known layout. See `pgmel data layouts`. These were looked for:\n  - generic: ")
     for layout in LAYOUTS.values():
         assert f"{layout.name}: {layout.looks_for}" in message
 

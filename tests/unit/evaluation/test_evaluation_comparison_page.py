@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -23,6 +24,7 @@ from pgmel.evaluation import (
     render_curves,
     render_markdown,
 )
+from pgmel.evaluation.comparison_charts import forest_panels
 
 
 def cell(value: float, difference: float | None = None, p: float = 0.5, **more: object) -> ComparisonCell:
@@ -72,19 +74,19 @@ def table_rows(text: str, head: str) -> list[list[str]]:
 
 
 def test_markdown_shows_means_intervals_and_marks() -> None:
-    head, _, *rows = table_rows(render_markdown(COMPARISON), "system | First H@1")
-    assert head == ["system", "First H@1", "First MRR", "Second H@1", "Second MRR", "mean H@1", "mean MRR"]
-    assert rows[1][1] == "0.700 [0.690, 0.710]"
-    fixed = [*["0.600 [0.590, 0.610] ▼"] * 2, *["0.800 [0.790, 0.810]"] * 2, *["0.700 [0.690, 0.710] ▼"] * 2]
+    head, _, *rows = table_rows(render_markdown(COMPARISON), "system | mean H@1")
+    assert head == ["system", "mean H@1", "mean MRR", "First H@1", "First MRR", "Second H@1", "Second MRR"]
+    assert rows[1][3] == "0.700 [0.690, 0.710]"
+    fixed = [*["0.700 [0.690, 0.710] ▼"] * 2, *["0.600 [0.590, 0.610] ▼"] * 2, *["0.800 [0.790, 0.810]"] * 2]
     assert rows[2] == [r"fixed: worse \| one", *fixed]
-    assert rows[3][1:] == ["0.900 [0.890, 0.910] ▲"] * 2 + [""] * 4
+    assert rows[3][1:] == [""] * 2 + ["0.900 [0.890, 0.910] ▲ †"] * 2 + [""] * 2
 
 
 def test_markdown_tells_tests_family_flags_cautions_and_published_rows() -> None:
     text = render_markdown(COMPARISON)
-    assert "| fixed: better | +0.2000 [+0.1800, +0.2200], p 0.0003, Holm 0.0010 ▲ |" in text
+    assert "| fixed: better |  | +0.2000 [+0.1800, +0.2200], p 0.0003, Holm 0.0010 ▲ |" in text
     published = "| MIMIC | WikiMEL | 0.880 | not available |"
-    for part in ("all 10 comparisons", "better on First: another budget on purpose", "> one run <failed>", published):
+    for part in ("all 10 comparisons", "- † better on First: another budget on purpose", "> one run <failed>", published):
         assert part in text, part
 
 
@@ -170,5 +172,73 @@ def test_the_reference_is_in_every_group_s_panel() -> None:
 def test_what_does_not_differ_has_no_mark(p: float) -> None:
     rows = (ROWS[1], ComparisonRow("x", "x", "", {"d": cell(0.6, -0.1, p)}))
     plain = replace(COMPARISON, tables=(replace(COMPARISON.tables[0], rows=rows),))
-    [row] = [row for row in table_rows(render_markdown(plain), "system | First H@1") if row[0] == "x"]
-    assert row[1] == "0.600 [0.590, 0.610]"
+    [row] = [row for row in table_rows(render_markdown(plain), "system | mean H@1") if row[0] == "x"]
+    assert row[3] == "0.600 [0.590, 0.610]"
+
+
+def with_rows(*rows: ComparisonRow) -> Comparison:
+    return replace(COMPARISON, tables=(replace(COMPARISON.tables[0], rows=rows),))
+
+
+def test_a_note_on_a_figure_is_marked_at_the_figure_told_below_and_in_the_csv() -> None:
+    flag = "kept from pretraining in 3 of 3 seeds"
+    noted = with_rows(
+        ROWS[1], ComparisonRow("x", "x", "", {"d": cell(0.6), "e": cell(0.7, flags=(flag,))}, cell(0.65, flags=("averages",)))
+    )
+    text = render_markdown(noted)
+    [row] = [row for row in table_rows(text, "system | mean H@1") if row[0] == "x"]
+    assert [part.endswith("†") for part in row[1:]] == [True, True, False, False, True, True]
+    assert f"- † x on Second: {flag}" in text
+    assert "- † x on the mean over data sets: averages" in text
+    page = render_comparison_page(noted)
+    assert f'0.700<a class="noted" href="#notes-updates" title="{flag}">†</a>' in page
+    assert 'id="notes-updates"' in page
+    assert f"<li>x on Second: {flag}</li>" in page
+    flags = {(line["system"], line["data"]): line["flags"] for line in csv.DictReader(io.StringIO(render_csv(noted)))}
+    assert flags["x", "e"] == flag
+    assert flags["x", "d"] == ""
+
+
+def test_costs_show_processor_seconds_where_they_were_measured_and_caution_where_the_machine_was_busy() -> None:
+    busy = cell(0.6, processor_s=6.25, cost_flags=("the machine was busy",))
+    measured = with_rows(ROWS[1], ComparisonRow("x", "x", "", {"d": busy, "e": cell(0.7)}, cell(0.65)))
+    text = render_markdown(measured)
+    head, _, *rows = table_rows(text, "system | First: training s")
+    assert head[1:5] == ["First: training s", "First: processor s", "First: updates", "First: epochs"]
+    assert rows[1] == ["x", "12.5 †", "6.2", "110", "5", "12.5", "", "110", "5"]
+    assert text.index("### Cost") < text.index("- † x on First: the machine was busy")
+    assert "†" not in "".join(part for row in table_rows(text, "system | mean H@1") for part in row)
+    page = render_comparison_page(measured)
+    assert '12.5<a class="noted" href="#cost-notes-updates"' in page
+    assert "<li>† x on First: the machine was busy</li>" in page
+    [row] = [row for row in csv.DictReader(io.StringIO(render_csv(measured))) if (row["system"], row["data"]) == ("x", "d")]
+    assert (row["processor_s"], row["flags"]) == ("6.25", "the machine was busy")
+
+
+@pytest.mark.parametrize(("seeds", "said"), [((0,), False), ((0, 1), True)])
+def test_one_seed_has_no_interval_over_seeds_to_speak_of(seeds: tuple[int, ...], said: bool) -> None:
+    rows = [ComparisonRow(row.system, row.label, "", {"d": replace(row.cells["d"], seeds=seeds)}) for row in ROWS]
+    for text in (render_markdown(with_rows(*rows)), render_comparison_page(with_rows(*rows))):
+        assert ("95% t interval over the seeds" in text) == said
+        assert ("Figures of one seed" in text) != said
+
+
+def test_the_mean_comes_first() -> None:
+    page = render_comparison_page(COMPARISON)
+    scores = page[page.index('<table class="scores"') :]
+    assert scores.index("mean over data sets") < scores.index(">First<")
+    assert scores.index('<td class="first best">0.750') < scores.index('<td class="first">0.700')
+    assert [panel.title for panel in forest_panels(COMPARISON, COMPARISON.tables[0])] == ["mean over data sets", "First", "Second"]
+
+
+def test_long_names_go_on_below_instead_of_being_cut() -> None:
+    label = "nearest neighbours, refreshed at every epoch, in the whole knowledge base"
+    rows = (ComparisonRow("x", label, "", {"d": cell(0.6, 0.1)}), *ROWS[2:])
+    panels = forest_panels(COMPARISON, replace(COMPARISON.tables[0], rows=rows))
+    [chart] = [panel.chart for panel in panels if panel.title == "First"]
+    root = ElementTree.fromstring(str(chart))
+    lines = [(float(line.get("y") or 0), line.text or "") for line in root.iter("text") if line.get("class") == "name"]
+    assert " ".join(text for _, text in lines[:-2]) == label
+    assert [text for _, text in lines[-2:]] == ["worse | one", "better"]
+    assert all(later - earlier >= 12 for (earlier, _), (later, _) in pairwise(lines))
+    assert lines[-1][0] < float((root.get("viewBox") or "").split()[-1]) - 20

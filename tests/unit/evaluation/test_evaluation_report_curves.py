@@ -56,7 +56,7 @@ def test_lines_of_one_chart_share_it_and_are_named() -> None:
     view = view_training(curves)
     assert view is not None
     assert view.charts[0].names == ("rising", "falling")
-    assert view.charts[0].last == "3, -3"
+    assert view.charts[0].values == "at the end 3, -3"
     assert "rising from 1 to 3" in str(view.charts[0].chart)
     assert "dashed: zero, 0" in str(view.charts[0].chart)
     up, down = lines_of(curves)
@@ -69,6 +69,21 @@ def test_a_known_start_stands_at_step_0() -> None:
     [points] = lines_of(TrainingCurves(rows, charts=(CurveChart("dev", {"dev": "dev"}),), start={"dev": 0.4}))
     assert len(points) == 3
     assert points[0].split(",")[0] == "44.0"  # the left end of the axis
+
+
+@pytest.mark.parametrize(
+    ("place", "values"),
+    [(20.0, "best 0.7; at the end 0.6"), (30.0, "best 0.6"), (25.0, "at the end 0.6")],
+)
+def test_a_marked_place_has_a_line_and_its_values(place: float, values: str) -> None:
+    rows = [{"step": 10, "dev": 0.5}, {"step": 20, "dev": 0.7}, {"step": 30, "dev": 0.6}]
+    view = view_training(TrainingCurves(rows, charts=(CurveChart("dev", {"dev": "dev"}, marker=("best", place)),)))
+    assert view is not None
+    root = ElementTree.fromstring(str(view.charts[0].chart))
+    [line] = [node for node in root.iter("line") if node.get("class") == "marker"]
+    assert float(line.get("x1", "")) == pytest.approx(44 + (place - 10) / 20 * (360 - 14 - 44), abs=0.1)
+    assert view.charts[0].values == values
+    assert ("dotted: best, step 20, 0.7" in root.get("aria-label", "")) is (place == 20)
 
 
 def phased(**options: bool) -> TrainingCurves:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pgmel.errors import IndexFileError
+from pgmel.files import hash_file, read_json
 from pgmel.index import EntityIndex
 
 
@@ -117,6 +118,15 @@ def test_pickled_vectors_are_not_opened(copied: Callable[[str], Path]) -> None:
     folder = copied("ivfpq")
     np.save(folder / "vectors.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(IndexFileError, match=r"vectors\.npy cannot be read"):
+        EntityIndex.load(folder)
+
+
+def test_pickled_holes_are_not_opened(copied: Callable[[str], Path]) -> None:
+    folder = copied("exact")
+    np.save(folder / "holes.npy", np.array([{}], dtype=object), allow_pickle=True)
+    digests = read_json(folder / "index.json")["digests"]
+    change_card(folder, format_version=2, digests=digests | {"holes.npy": hash_file(folder / "holes.npy")})
+    with pytest.raises(IndexFileError, match=r"holes\.npy cannot be read"):
         EntityIndex.load(folder)
 
 

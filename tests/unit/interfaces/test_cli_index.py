@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_runs import Outcome, ToyRun, run_cli
+from toy_runs import Outcome, ToyRun, run_cli, set_options
 
 from pgmel.linking import check_bundle
 
@@ -59,3 +59,24 @@ def test_bad_input_is_told_clearly(toy_run: ToyRun, kb: Path, tmp_path: Path, op
     assert outcome.out == ""
     assert not (tmp_path / "new").exists()
     assert {path.name for path in kb.iterdir()} == {"kb.jsonl"}
+
+
+def test_a_folder_that_may_not_be_replaced_is_told_before_anything_is_encoded(
+    toy_run: ToyRun, kb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(*_: object, **__: object) -> None:
+        raise AssertionError("encoded for nothing")
+
+    monkeypatch.setattr("pgmel.features.Encoders.stream_entities", encode)
+    monkeypatch.setattr("pgmel.features.Encoders.encode_entities", encode)
+    for options in (("--model", toy_run.folder / "bundle"), ("--zero-shot", *set_options())):
+        outcome = run_cli("index", *options, "--kb", kb, "--out", kb)
+        assert outcome.code == 4
+        assert "is not empty and no bundle" in outcome.err
+
+
+def test_what_was_encoded_is_told_once(kb: Path, tmp_path: Path) -> None:
+    outcome = run_cli("index", "--zero-shot", *set_options(), "--kb", kb, "--out", tmp_path / "new")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("entities: lexical: 2 of 2 rows have it") == 1
+    assert outcome.err.count("unusable picture") == 1

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from toy_bundle import draw_picture
 from typer.testing import CliRunner, Result
 
 from pgmel.errors import BundleError, DataError, SettingError
+from pgmel.features import Encoders, Features
 from pgmel.interfaces.commands.link import EPILOG, link
+from pgmel.records import Mention
 
 app = typer.Typer()
 app.command(epilog=EPILOG)(link)
@@ -49,7 +52,7 @@ def test_one_mention_is_shown_with_its_candidates(bundle: Path) -> None:
 
 def test_nil_is_shown_with_the_threshold(bundle: Path) -> None:
     shown = run("--bundle", bundle, "--mention", "Xqzwk").output
-    assert "NIL: the best candidate's probability 0." in shown
+    assert "NIL, unsure: the best candidate's probability 0." in shown
     assert "is below the threshold 0.500" in shown
 
 
@@ -62,6 +65,25 @@ def test_a_least_probability_takes_the_place_of_the_threshold(bundle: Path, tmp_
     assert [line["entity_id"] for line in read(output)].count("NIL") == 0
     run(*arguments)
     assert [line["entity_id"] for line in read(output)].count("NIL") == 2
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_is_loaded_is_said_before_it_is_loaded(
+    bundle: Path, tmp_path: Path, many: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "pgmel.progress")
+    steps: list[str] = []
+    encode = Encoders.encode_mentions
+
+    def watched(self: Encoders, mentions: Sequence[Mention], show_progress: bool = True) -> Features:
+        steps.append(f"{mentions[0].surface} after {caplog.messages}")
+        return encode(self, mentions, show_progress)
+
+    monkeypatch.setattr(Encoders, "encode_mentions", watched)
+    files = ("--input", write_mentions(tmp_path / "m.jsonl", 1), "--output", tmp_path / "links.jsonl")
+    run("--bundle", bundle, *(files if many else ("--mention", "Congo")))
+    said = f"after ['loading {bundle} and its encoders']"
+    assert steps == [f"warm-up {said}", f"Congo {said}"]
 
 
 def test_one_mention_as_json(bundle: Path, tmp_path: Path) -> None:
@@ -87,7 +109,8 @@ def test_file_is_linked(bundle: Path, tmp_path: Path) -> None:
     result = run("--bundle", bundle, "--input", source, "--output", output, "--batch-size", 3)
     assert [line["id"] for line in read(output)] == [f"m{n}" for n in range(10)]
     assert [line["entity_id"] for line in read(output)][:4] == ["Q0", "Q1", "NIL", "Q3"]
-    assert f"8 mentions linked, 2 NIL: {output}" in result.stdout
+    assert [line["decision"] for line in read(output)][:3] == ["linked", "linked", "unsure"]
+    assert f"8 mentions linked, 2 NIL (2 of them unsure): {output}" in result.stdout
 
 
 def test_bad_lines_are_reported_and_no_failure_unless_strict(bundle: Path, tmp_path: Path) -> None:
@@ -96,7 +119,7 @@ def test_bad_lines_are_reported_and_no_failure_unless_strict(bundle: Path, tmp_p
         file.write('{"text": 3}\n{"mention": "Congo", "image": "none.png"}\n')
     arguments = ("--bundle", bundle, "--input", source, "--output", output)
     result = run(*arguments)
-    assert f"1 rows could not be used; with their reasons they are in {tmp_path / 'links.bad.jsonl'}" in result.stderr
+    assert f"1 row could not be used; listed with the reason in {tmp_path / 'links.bad.jsonl'}" in result.stderr
     assert "Pictures: 1 missing, 0 broken" in result.stderr
     assert read(tmp_path / "links.bad.jsonl")[0]["line"] == 4
     assert read(output)[3]["warnings"] == [f"picture missing: {tmp_path / 'none.png'}"]
@@ -106,7 +129,7 @@ def test_bad_lines_are_reported_and_no_failure_unless_strict(bundle: Path, tmp_p
 
 def test_table_is_linked_with_its_columns_named(bundle: Path, tmp_path: Path) -> None:
     source, output = tmp_path / "posts.csv", tmp_path / "posts-linked.csv"
-    source.write_text("who;post;photo\nCongo;Here Congo.;\nSamoa;Here Samoa.;red.png\n")
+    source.write_text("who;post;photo\nCongo;Here Congo.;none.png\nSamoa;Here Samoa.;red.png\n")
     draw_picture(tmp_path / "photos" / "red.png", "red")
     arguments = ("--bundle", bundle, "--input", source, "--output", output, "--top-k", 1)
     with pytest.raises(SettingError, match="say --mention-column and one of 'who'"):
@@ -114,11 +137,12 @@ def test_table_is_linked_with_its_columns_named(bundle: Path, tmp_path: Path) ->
     result = run(*arguments, "--mention-column", "who", "--image-folder", tmp_path / "photos")
     assert "Columns: mention = who, context = post, image = photo" in result.stderr
     lines = output.read_text().splitlines()
-    assert lines[0] == "who;post;photo;id;entity_id;name;probability;candidates;warnings"
-    assert [line.split(";")[:6] for line in lines[1:]] == [
-        ["Congo", "Here Congo.", "", "1", "Q0", "Congo"],
-        ["Samoa", "Here Samoa.", "red.png", "2", "Q3", "Samoa"],
+    assert lines[0] == "who;post;photo;id;entity_id;decision;name;probability;candidates;warnings"
+    assert [line.split(";")[:7] for line in lines[1:]] == [
+        ["Congo", "Here Congo.", "none.png", "1", "Q0", "linked", "Congo"],
+        ["Samoa", "Here Samoa.", "red.png", "2", "Q3", "linked", "Samoa"],
     ]
+    assert lines[1].endswith(f";picture missing: {tmp_path / 'photos' / 'none.png'}")
 
 
 def test_missing_context_and_renamed_columns_are_said(bundle: Path, tmp_path: Path) -> None:
@@ -139,6 +163,7 @@ def test_summary_as_json(bundle: Path, tmp_path: Path) -> None:
         "rows": 5,
         "linked": 4,
         "nil": 1,
+        "unsure": 1,
         "bad": 0,
         "pictures_missing": 0,
         "pictures_broken": 0,

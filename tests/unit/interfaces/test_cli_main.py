@@ -194,6 +194,48 @@ def test_ctrl_c_before_training_ends_at_once_with_a_message(tmp_path: Path) -> N
     assert not (tmp_path / "run").exists()
 
 
+SLOW_IMPORT = """
+import sys, time
+print("importing", file=sys.stderr, flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt as error:
+    raise ImportError("some importers take it for a fault of their own") from error
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_imported_ends_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text(SLOW_IMPORT)  # found before the real one
+    process = start_cli("settings", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert process.stderr is not None
+    assert process.stderr.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=30)
+    assert (process.returncode, out, said) == (130, "", "")
+
+
+def test_ctrl_c_is_passed_on_to_commands_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers: list[Any] = []
+    monkeypatch.setattr(cli, "main", lambda: handlers.append(signal.getsignal(signal.SIGINT)))
+    from pgmel_start import main
+
+    main()
+    assert handlers == [signal.default_int_handler]
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers: list[Any] = []
+    monkeypatch.setattr(cli, "main", lambda: handlers.append(signal.getsignal(signal.SIGINT)))
+    from pgmel_start import main
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert handlers == [signal.SIG_IGN]
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_leaves_is_no_error_to_speak_of(options: list[str]) -> None:
     reader, writer = os.pipe()
@@ -232,5 +274,7 @@ def test_the_module_can_be_run() -> None:
 def test_the_command_is_installed() -> None:
     from importlib.metadata import entry_points
 
+    from pgmel_start import main
+
     [script] = entry_points(group="console_scripts", name="pgmel")
-    assert script.load() is cli.main
+    assert script.load() is main

@@ -14,6 +14,7 @@ from toy_bundle import draw_picture, make_decision, write_toy_bundle
 
 from pgmel.interfaces.commands.serve import serve
 from pgmel.interfaces.http import create_app
+from pgmel.interfaces.http.schemas import DecidesAnswer
 from pgmel.linking import Linker
 
 TEXT = (Path(__file__).parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")
@@ -43,7 +44,9 @@ def test_curl_commands_work(block: str, client: Client, tmp_path: Path) -> None:
 
 
 def test_answers_shown_have_the_fields_that_are_sent(client: Client) -> None:
-    answer, problem = (json.loads(block) for block in re.findall(r"^```json [^\n]+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
+    answer, health, problem = (json.loads(block) for block in re.findall(r"^```json [^\n]+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
+    assert health.keys() <= client.get("/health").json.keys()
+    assert DecidesAnswer(**health["decides"]).nil_precision is not None
     sent = client.post("/link", {"mention": "Congo"}).json
     assert answer.keys() == sent.keys()
     assert answer["candidates"][0].keys() == sent["candidates"][0].keys()

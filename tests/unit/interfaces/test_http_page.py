@@ -1,12 +1,13 @@
 """The web page in a real browser."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from serving import Client, serving
-from toy_bundle import toy_entities
+from toy_bundle import make_decision, toy_entities, write_toy_bundle
 
 from pgmel.interfaces.http import create_app
 from pgmel.linking import Linker
@@ -63,6 +64,8 @@ def test_a_proposal_is_linked_with_one_press(page: Any) -> None:
     assert "means" in page.locator("#verdict").text_content()
     assert page.locator(".chosen .tag").text_content() == "linked"
     assert page.locator(".chosen .why").text_content().endswith("name matches exactly")
+    score = re.findall(r"score (0\.\d{3})", page.locator(".chosen .why").text_content())[0]
+    assert page.locator(".chosen").text_content().count(score) == 1, "a score is shown once"
     page.wait_for_selector(".chosen img.thumb")
 
 
@@ -77,12 +80,71 @@ def test_words_are_marked_and_linked_by_keyboard_alone(page: Any) -> None:
     assert page.locator("#warnings li").count() == 0, "the offsets count code points"
 
 
-def test_nil_is_explained(page: Any) -> None:
+def test_unsure_and_nil_are_told_apart_and_explained(page: Any, linker: Linker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        page.fill("#text", "Nobody knows Xqzwk.")
+        page.get_by_role("button", name="Xqzwk").click()
+        page.wait_for_selector(".nil")
+        assert page.locator(".chosen").count() == 0
+        return str(page.locator("#verdict").text_content())
+
+    unsure = told()
+    assert "Unsure: not linked" in unsure
+    assert "below the threshold of 50.0\u00a0%" in unsure
+    monkeypatch.setattr(linker, "decision", make_decision(threshold=None))
+    page.reload()
+    assert "This model links nothing" in told()
+    monkeypatch.setattr(linker, "_stated", make_decision(nil_threshold=0.01))
+    page.reload()
+    nil = told()
+    assert "NIL: no entity of the knowledge base" in nil
+    assert "threshold" not in nil
+
+
+def test_an_answer_that_is_rather_wrong_than_right_is_no_certainty(page: Any, linker: Linker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linker, "decision", make_decision(threshold=0.0))
     page.fill("#text", "Nobody knows Xqzwk.")
     page.get_by_role("button", name="Xqzwk").click()
-    page.wait_for_selector(".nil")
-    assert "below the threshold of 50.0 %" in page.locator("#verdict").text_content()
-    assert page.locator(".chosen").count() == 0
+    page.wait_for_selector(".doubtful")
+    assert "may mean" in page.locator("#verdict").text_content()
+
+
+def test_further_candidates_are_shown_on_request(page: Any) -> None:
+    page.fill("#text", "Congo")
+    page.get_by_role("button", name="Congo").click()
+    assert len(names(page)) == 5
+    page.get_by_role("button", name="Show 5 more").press("Enter")
+    assert len(names(page)) == 10
+    assert page.evaluate("document.activeElement.matches('.candidate:nth-child(6)')")
+    assert not page.locator("#others").is_visible()
+
+
+def test_numbers_are_written_one_way(page: Any) -> None:
+    written = page.evaluate("[-0.5, -0.0001, 0, 0.0004, 0.12345].flatMap(v => [figures.plain(v), figures.signed(v)])")
+    assert written == ["\u22120.500", "\u22120.500", *["0.000"] * 6, "0.123", "+0.123"]
+    assert page.evaluate("[0.0001, 0.5, 0.99999, 1].map(figures.percent)") == [
+        "<\u00a00.1\u00a0%",
+        "50.0\u00a0%",
+        ">\u00a099.9\u00a0%",
+        "100.0\u00a0%",
+    ]
+    for name in ("page.js", "results.js", "why.js"):
+        assert "toFixed" not in page.request.get(f"{page.url}static/{name}").text()
+
+
+def test_a_model_without_pictures_asks_for_none(browser: Any, tmp_path: Path) -> None:
+    with Linker.load(write_toy_bundle(tmp_path / "bundle", None, image_encoder="none")) as blind, serving(create_app(blind)) as made:
+        opened = browser.new_page()
+        opened.set_default_timeout(WAIT_MS)
+        opened.goto(made.address)
+        opened.get_by_text("This model reads no pictures").wait_for()
+        assert not opened.locator("#pictures").is_visible()
+        opened.fill("#text", "Congo")
+        opened.get_by_role("button", name="Congo").click()
+        assert names(opened)[0] == "Congo"
+        shown = opened.locator(".candidate").first.text_content()
+        assert len(re.findall(r"[01]\.\d{3}", shown)) == 1, "without probabilities too the score is shown once"
+        opened.close()
 
 
 def test_a_picture_alone_is_linked(page: Any, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,59 @@ def test_the_old_one_is_closed_when_nobody_uses_it_any_more(folders: tuple[Path,
         with pytest.raises(Exception, match="cannot be read"):
             old.entities.describe("Q0")
 
+    run(scenario, folders[0])
+
+
+class Held:
+    """Something slow: tells when it has begun, goes on when it may, and tells whether the linker was open to its end."""
+
+    def __init__(self) -> None:
+        self.began, self.gate = threading.Event(), threading.Event()
+        self.ended: list[str] = []
+
+    def work(self, linker: Linker) -> None:
+        self.began.set()
+        assert self.gate.wait(30)
+        self.ended.append(linker.kb.get("Q0").name)
+
+    async def time_out_and_reload(self, service: Service, request: Coroutine[Any, Any, Any], folder: Path) -> None:
+        """Time the request out in the midst of its slow part, reload, and let the slow part end."""
+        running = asyncio.create_task(request)
+        await asyncio.to_thread(self.began.wait, 30)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        reloading = asyncio.create_task(service.reload(lambda: Linker.load(folder)))
+        for _ in range(1_000):
+            if (await service.ask(lambda known: known.describe("Q0")))["name"] == "Kongo":
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert not reloading.done()
+        self.gate.set()
+        await reloading
+        assert self.ended == ["Congo"], "the old linker was open until the work that nobody waits for had ended"
+
+
+def test_linking_that_timed_out_ends_before_its_linker_is_closed(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    held, link = Held(), Linker.link
+
+    def slowly(self: Linker, mentions: Any, top_k: int = 10, explain: bool = False) -> Any:
+        if mentions[0].surface == "slow":
+            held.work(self)
+        return link(self, mentions, top_k, explain)
+
+    monkeypatch.setattr(Linker, "link", slowly)
+    run(lambda service: held.time_out_and_reload(service, service.link(LinkRequest(mention="slow")), folders[1]), folders[0])
+
+
+def test_a_question_that_timed_out_ends_before_its_linker_is_closed(folders: tuple[Path, Path]) -> None:
+    async def scenario(service: Service) -> None:
+        with service.use() as old:
+            linker = old.linker
+        await held.time_out_and_reload(service, service.ask(lambda _: held.work(linker)), folders[1])
+
+    held = Held()
     run(scenario, folders[0])
 
 

@@ -19,15 +19,16 @@ from urllib.parse import quote
 
 import pytest
 from serving import BORDER, Client, form, serving
-from toy_bundle import draw_picture
+from toy_bundle import draw_picture, make_decision
 
 from pgmel.errors import SettingError
 from pgmel.interfaces.commands.serve import read_token
 from pgmel.interfaces.http import Limits, create_app, open_socket
+from pgmel.interfaces.http.deciding import describe_decisions
 from pgmel.interfaces.http.problems import PROBLEMS
-from pgmel.interfaces.http.schemas import BatchAnswer, EntityAnswer, HealthAnswer, LinkAnswer, ProblemAnswer, SearchAnswer
+from pgmel.interfaces.http.schemas import BatchAnswer, DecidesAnswer, EntityAnswer, HealthAnswer, LinkAnswer, ProblemAnswer, SearchAnswer
 from pgmel.kb import KnowledgeBase
-from pgmel.linking import Linker, link_values, name_match
+from pgmel.linking import Decision, Linker, StatedPrecision, link_values, name_match
 from pgmel.records import Mention
 
 SMALL = Limits(
@@ -134,6 +135,37 @@ def test_a_picture_can_be_sent_as_a_file_or_in_base64(client: Client, linker: Li
     assert client.post("/link", {"id": "1", "top_k": 2, "image_base64": encoded}).json == expected
     assert client.post("/link", {"id": "1", "top_k": 2, "image_base64": f"data:image/png;base64,{encoded}"}).json == expected
     assert expected["candidates"][0]["name"] == "Samoa"  # the red one
+
+
+BROKEN = {"no bytes": b"", "no picture": b"<html>", "half of one": None}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_picture_that_cannot_be_used_is_an_error_and_never_ignored(client: Client, tmp_path: Path, kind: str) -> None:
+    content = BROKEN[kind]
+    if content is None:
+        whole = picture(tmp_path)
+        content = whole[: len(whole) // 2]
+    encoded = {"mention": "Samoa", "image_base64": base64.b64encode(content).decode()}
+    answers = (
+        client.upload("/link", {"mention": "Samoa"}, content),
+        client.post("/link", encoded),
+        client.post("/link/batch", {"mentions": [{"mention": "Congo"}, encoded]}),
+    )
+    assert [answer.code for answer in answers] == ["picture_unusable"] * 3
+    assert "the picture of mention 2 cannot be used" in answers[2].json["message"]
+
+
+def test_a_picture_too_large_is_refused_in_a_batch_too(client: Client, tmp_path: Path) -> None:
+    for content in (b"x" * 20_001, picture(tmp_path, "red", 101)):
+        encoded = {"mention": "Samoa", "image_base64": base64.b64encode(content).decode()}
+        assert client.post("/link/batch", {"mentions": [encoded]}).code == "picture_too_large"
+
+
+def test_a_file_field_left_empty_is_no_picture(client: Client) -> None:
+    body = form({"mention": "Samoa"}, b"").replace(b'filename="a.png"', b'filename=""')
+    answer = client.send("POST", "/link", body, content_type=f"multipart/form-data; boundary={BORDER}")
+    assert (answer.status, answer.json["warnings"]) == (200, [])
 
 
 def test_details_add_description_picture_and_match(client: Client) -> None:
@@ -432,11 +464,33 @@ def test_answers_are_as_described(client: Client) -> None:
     ProblemAnswer.model_validate(client.get("/nowhere").json)
 
 
+def test_health_says_what_the_bundle_can_decide(linker: Linker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decides(decision: Decision | None, nil: bool = True) -> Any:
+        monkeypatch.setattr(linker, "decision", decision)
+        monkeypatch.setattr(linker, "nil", nil)
+        return DecidesAnswer(**describe_decisions(linker))
+
+    asked = StatedPrecision(0.8, None, None, None, 0, 0.4)
+    kept = StatedPrecision(0.8, 0.85, 0.81, 0.88, 90, 0.9)
+    out_of_reach = decides(make_decision(threshold=0.0, nil_precision=asked, link_precision=StatedPrecision(None, 0.7, 0.6, 0.8, 50)))
+    assert (out_of_reach.nil, out_of_reach.unsure, out_of_reach.nil_threshold) == (False, False, None)
+    assert (out_of_reach.nil_precision.in_reach, out_of_reach.nil_precision.attainable) == (False, 0.4)
+    assert (out_of_reach.link_precision.in_reach, out_of_reach.link_precision.reached) == (None, 0.7)
+    stated = decides(make_decision(threshold=0.3, nil_threshold=0.7, nil_precision=kept, link_precision=kept))
+    assert (stated.nil, stated.unsure, stated.nil_threshold) == (True, True, 0.7)
+    assert (stated.nil_precision.in_reach, stated.nil_precision.reached, stated.link_precision.in_reach) == (True, 0.85, True)
+    linking_nothing = decides(make_decision(threshold=None, link_precision=asked))
+    assert (linking_nothing.linked, linking_nothing.unsure, linking_nothing.link_precision.in_reach) == (False, True, False)
+    nothing = DecidesAnswer(linked=True, nil=False, unsure=False, nil_threshold=None, nil_precision=None, link_precision=None)
+    assert decides(None) == decides(make_decision(nil_threshold=0.7), nil=False) == nothing
+
+
 def test_metrics_count_requests_and_answers(client: Client) -> None:
     client.post("/link", {"mention": "Xqzwk"})
     text = client.get("/metrics").body.decode()
     assert 'pgmel_requests_total{method="POST",route="/link",status="200"}' in text
-    assert re.search(r'^pgmel_links_total\{answer="nil"\} [1-9]', text, re.MULTILINE)
+    assert re.search(r'^pgmel_links_total\{answer="unsure"\} [1-9]', text, re.MULTILINE)
+    assert re.search(r'^pgmel_links_total\{answer="nil"\} 0', text, re.MULTILINE)
     assert "pgmel_entities 14.0" in text
 
 
@@ -493,6 +547,6 @@ def test_the_command_finishes_what_is_in_flight_when_it_is_asked_to_stop(bundle:
             process.kill()
     assert process.returncode == 0, errors
     events = [json.loads(line)["event"] for line in errors.splitlines()]
-    assert events[0] == "ready"
+    assert events[:2] == ["loading", "ready"]  # the first before the encoders, which take their time
     assert events[-1] == "stopped"
     assert {"stopping", "request"} < set(events)

@@ -12,7 +12,7 @@ import pytest
 from reconciliation_schemas import validate
 from reconciling import CITIES, EVIL, post_form, reconcile, write_bundle
 from serving import Client, serving
-from toy_bundle import write_toy_bundle
+from toy_bundle import make_decision, write_toy_bundle
 
 from pgmel.interfaces.http import Limits, ReconciliationOptions, create_app
 from pgmel.linking import Linker
@@ -149,6 +149,20 @@ def test_an_uncalibrated_bundle_matches_by_name_alone(tmp_path: Path) -> None:
         validate("0.2", "reconciliation-result-batch", post_form(made, queries={"q0": {"query": "Kongo"}}).json)
 
 
+def test_what_is_rather_wrong_than_right_is_no_match_even_where_it_is_linked(tmp_path: Path) -> None:
+    def best(nil_score: float) -> tuple[float, bool]:
+        with Linker.load(write_toy_bundle(tmp_path / f"{nil_score}", make_decision(threshold=0.0, nil_score=nil_score))) as loaded:
+            assert loaded.link([Mention("m", "Congo")])[0].entity_id == "Q0"
+            with serving(create_app(loaded)) as made:
+                found = reconcile(made, query="Congo")[0]
+        return found["score"], found["match"]
+
+    assert best(0.4)[0] > 50
+    assert best(0.4)[1]
+    assert best(1.2)[0] < 50
+    assert not best(1.2)[1]
+
+
 def test_an_uncalibrated_bundle_does_not_choose_among_namesakes(tmp_path: Path) -> None:
     def alike(entity: Entity) -> Entity:
         return replace(entity, aliases=("Congo",)) if entity.id == "Q3" else entity
@@ -241,12 +255,38 @@ def test_a_preview_fits_its_frame_and_runs_nothing(client: Client) -> None:
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in text
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//|url\(|<script|style=", text)
-    assert re.search(r'src="\.\./pictures/Q3"', text)
+    assert re.search(r'src="data:image/jpeg;base64,', text)
+    assert re.search(r'src="\.\./pictures/Q3"', client.get("/reconcile/view?id=Q3").body.decode())
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'self' http://localhost:* http://127.0.0.1:*" in policy
     assert '<dt>kind</dt><dd dir="auto">R7; island</dd>' in client.get("/reconcile/view?id=Q3").body.decode()
+
+
+@pytest.mark.parametrize("entity_id", ["C++", "a&b", "R&D+x=1", "50% off", "a b", "Q3"])
+def test_ids_stand_in_addresses_as_openrefine_writes_them(tmp_path: Path, entity_id: str) -> None:
+    def rename(entity: Entity) -> Entity:
+        return replace(entity, id=entity_id) if entity.id == "Q3" else entity
+
+    # encodeURI of a browser leaves these as they are.
+    written = quote(entity_id, safe=";/?:@&=+$,#-_.!~*'()")
+    bundle = write_toy_bundle(tmp_path / "bundle", make_decision(), change=rename)
+    with Linker.load(bundle) as loaded, serving(create_app(loaded)) as made:
+        for page in ("preview", "view"):
+            manifest = made.get("/reconcile").json
+            address = manifest[page]["url"].replace("{{id}}", written).removeprefix(made.address)
+            assert '<h1 dir="auto">Samoa</h1>' in made.get(address).body.decode()
+            assert made.get(f"/reconcile/{page}?lang=en&id={quote(entity_id, safe='')}&callback=x").status == 200
+
+
+def test_a_picture_that_is_gone_leaves_the_preview_as_it_is(tmp_path: Path) -> None:
+    bundle = write_toy_bundle(tmp_path / "bundle", make_decision())
+    (bundle.parent / "pictures" / "3.png").unlink()
+    with Linker.load(bundle) as loaded, serving(create_app(loaded)) as made:
+        text = made.get("/reconcile/preview?id=Q3").body.decode()
+    assert "Samoa" in text
+    assert "<img" not in text
 
 
 def test_pages_of_unknown_entities_are_not_found(client: Client) -> None:

@@ -61,7 +61,8 @@ def page(tmp_path: Path, client: Client) -> Iterator[Any]:
     if not CHROMIUM.exists():
         pytest.skip(f"there is no browser at {CHROMIUM}")
     width, height = (client.get("/reconcile").json["preview"][side] for side in ("width", "height"))
-    frame = f'<iframe src="{client.address}/reconcile/preview?id=Q3" width="{width}" height="{height}"></iframe>'
+    # OpenRefine takes everything from the frame: scripts, and the origin too.
+    frame = f'<iframe sandbox="" src="{client.address}/reconcile/preview?id=Q3" width="{width}" height="{height}"></iframe>'
     (tmp_path / "index.html").write_text(f'<!doctype html><link rel="icon" href="data:,"><title>client</title>{frame}')
     with hosting(tmp_path) as address, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS, timeout=4 * WAIT_MS)

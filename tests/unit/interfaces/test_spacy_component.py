@@ -1,5 +1,6 @@
 """The spaCy component in real pipelines."""
 
+import json
 import multiprocessing
 import pickle
 import shutil
@@ -40,6 +41,10 @@ def ids(doc: Any) -> list[tuple[str, str]]:
     return [(ent.text, ent.kb_id_) for ent in doc.ents]
 
 
+def links_of(docs: Any) -> list[list[Link | None]]:
+    return [[ent._.pgmel for ent in doc.ents] for doc in docs]
+
+
 def test_entities_are_linked(bundle: Path) -> None:
     doc = make(bundle, top_k=3)("Back from Congo. Nothing of Xqzwk seen.")
     assert ids(doc) == [("Congo", "Q0"), ("Xqzwk", "NIL")]
@@ -48,6 +53,7 @@ def test_entities_are_linked(bundle: Path) -> None:
     assert (linked.entity_id, linked.candidates[0].name, len(linked.candidates)) == ("Q0", "Congo", 3)
     assert nil.is_nil
     assert nil.entity_id is NIL
+    assert [linked.decision, nil.decision] == ["linked", "unsure"]
     assert doc[2].ent_kb_id_ == "Q0"
     assert doc[0:2]._.pgmel is None
 
@@ -55,7 +61,9 @@ def test_entities_are_linked(bundle: Path) -> None:
 def test_links_are_those_of_the_linker(bundle: Path) -> None:
     doc = make(bundle)("Back from Congo.  Nothing of Samoa seen.")
     with Linker.load(bundle) as linker:
-        expected = linker.link([Mention("0", "Congo", "Back from Congo.", 10, 15), Mention("1", "Samoa", "Nothing of Samoa seen.", 11, 16)])
+        expected = linker.link(
+            [Mention("10-15", "Congo", "Back from Congo.", 10, 15), Mention("29-34", "Samoa", "Nothing of Samoa seen.", 11, 16)]
+        )
     assert [ent._.pgmel for ent in doc.ents] == expected
 
 
@@ -203,6 +211,83 @@ def test_several_processes_give_the_same_links(bundle: Path) -> None:
     found = list(nlp.pipe(TEXTS, n_process=2, batch_size=3))
     assert [ids(doc) for doc in found] == expected
     assert [ent._.pgmel.entity_id for ent in found[0].ents] == ["Q0", "Q3"]
+    assert links_of(found) == links_of(nlp(text) for text in TEXTS), "nothing of a link is lost, and none depends on its batch"
+
+
+def test_documents_without_entities_pass_through_several_processes(bundle: Path) -> None:
+    nlp, texts = make(bundle), ["Nothing here.", "", "Back from Congo.", "Nothing here."]
+    found = list(nlp.pipe(texts, n_process=2, batch_size=1))
+    assert [doc.text for doc in found] == texts
+    assert [ids(doc) for doc in found] == [[], [], [("Congo", "Q0")], []]
+
+
+def spawned(bundle: Path, results: Any) -> None:
+    """Link in processes that were not forked, as on macOS and Windows."""
+    multiprocessing.set_start_method("spawn", force=True)
+    results.put([[ent._.pgmel.entity_id for ent in doc.ents] for doc in make(bundle).pipe(TEXTS[:2], n_process=2, batch_size=1)])
+
+
+@pytest.mark.slow
+def test_processes_that_are_not_forked_link_too(bundle: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=spawned, args=(bundle, results))
+    process.start()
+    try:
+        assert results.get(timeout=300) == [["Q0", "Q3"], ["Q3", "Q1"]]
+    finally:
+        process.join(60)
+
+
+@pytest.mark.parametrize("vocab", ["same", "new"])
+def test_links_survive_with_a_document_as_bytes_and_on_disk(bundle: Path, tmp_path: Path, vocab: str) -> None:
+    nlp = make(bundle)
+    doc = nlp(TEXTS[2])
+    words = nlp.vocab if vocab == "same" else spacy.blank("en").vocab
+    doc.to_disk(tmp_path / "doc")
+    for again in (Doc(words).from_bytes(doc.to_bytes()), Doc(words).from_disk(tmp_path / "doc"), doc.copy()):
+        assert ids(again) == ids(doc) == [("Georgia", "Q1"), ("Xqzwk", "NIL")]
+        assert links_of([again]) == links_of([doc])
+    [ent] = list(doc.sents)[1].as_doc(copy_user_data=True).ents
+    assert ent._.pgmel == doc.ents[1]._.pgmel
+
+
+def test_links_survive_as_json_under_their_plain_name(bundle: Path) -> None:
+    nlp = make(bundle)
+    doc = nlp(TEXTS[2])
+    values = json.loads(json.dumps(doc.to_json(underscore=["pgmel_values"])))
+    assert links_of([Doc(nlp.vocab).from_json(values)]) == links_of([doc])
+
+
+def test_a_component_that_is_switched_off_links_nothing(bundle: Path) -> None:
+    nlp = make(bundle)
+    with nlp.select_pipes(disable=["pgmel"]):
+        off = nlp(TEXTS[0])
+    with nlp.select_pipes(enable=["entity_ruler", "pgmel"]):
+        on = nlp(TEXTS[0])
+    assert ids(off) == [("Congo", ""), ("Samoa", "")]
+    assert links_of([off]) == [[None, None]]
+    assert ids(on) == ids(nlp(TEXTS[0])) == [("Congo", "Q0"), ("Samoa", "Q3")]
+
+
+def test_entities_of_several_words_and_rulers_that_overlap(bundle: Path) -> None:
+    nlp = make(bundle)
+    late = nlp.add_pipe("entity_ruler", name="late", before="pgmel", config={"overwrite_ents": True})
+    late.add_patterns([{"label": "GPE", "pattern": "Virgin Islands"}, {"label": "GPE", "pattern": "Saint Martin"}])
+    nlp.get_pipe("entity_ruler").add_patterns([{"label": "GPE", "pattern": "Virgin"}])
+    nlp.add_pipe("merge_entities")
+    doc = nlp("From the Virgin Islands to Saint Martin.")
+    assert ids(doc) == [("Virgin Islands", "R3"), ("Saint Martin", "R4")]
+    assert [link.entity_id for [*links] in links_of([doc]) for link in links] == ["R3", "R4"]
+
+
+def test_linking_again_forgets_what_is_no_longer_linked(bundle: Path) -> None:
+    nlp = make(bundle)
+    doc = nlp("Back from Congo.")
+    doc.ents = [Span(doc, 2, 3, label="ORG")]
+    make(bundle, labels=["GPE"]).get_pipe("pgmel")(doc)
+    assert links_of([doc]) == [[None]]
+    assert ids(doc) == [("Congo", "")]
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked here")

@@ -37,7 +37,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_not_an_sqlite_file(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "kb.sqlite"
     file.write_bytes(content)
-    with pytest.raises(KnowledgeBaseError, match="no SQLite file"):
+    with pytest.raises(KnowledgeBaseError, match=r"no SQLite file.*`pgmel kb build`"):
         KnowledgeBase.open(file)
 
 

@@ -88,7 +88,8 @@ def test_pictures_are_looked_up_in_order_and_with_underscores(tmp_path: Path) ->
     finder = PictureFinder([tmp_path / "one", tmp_path / "two"], tmp_path)
     assert finder.find("a.png") == (tmp_path / "one" / "a.png", True)
     assert finder.find("My lamp.png") == (tmp_path / "two" / "My_lamp.png", True)
-    assert finder.find("one/../gone.png") == (tmp_path / "gone.png", False)
+    assert finder.find("one/../gone.png") == (tmp_path / "one" / "gone.png", False)  # where it was expected first
+    assert PictureFinder([], tmp_path).find("gone.png") == (tmp_path / "gone.png", False)
     assert finder.find("nul\x00.png")[1] is False
 
 

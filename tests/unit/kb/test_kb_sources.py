@@ -203,6 +203,13 @@ def test_files_that_are_something_else_are_told(name: str, tmp_path: Path) -> No
         open_source(tmp_path / name, SourceOptions())
 
 
+@pytest.mark.parametrize("name", ["a.xlsx", "A.XLS", "a.ods"])
+def test_of_a_spreadsheet_is_said_how_it_becomes_a_table(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"spreadsheets are not read\. Save the sheet as CSV"):
+        find_format(tmp_path / name)
+
+
 def test_formats_that_cannot_be_told(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").touch()
     with pytest.raises(DataError, match=r"'\.xyz'.*--format"):
@@ -281,3 +288,9 @@ def test_a_damaged_line_of_a_dump_is_a_bad_row(tmp_path: Path) -> None:
 def test_impossible_choices_are_refused(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="--"):
         read_dump(dump(tmp_path / "d.json.bz2", PERSON), **options)
+
+
+def test_rows_without_any_value_are_blank_lines(tmp_path: Path) -> None:
+    # As spreadsheets leave them below a table, and between its parts.
+    (tmp_path / "a.csv").write_text('id,name,text\n1,Lamp,a\n,,\n , ,\u00a0\n,,,,\n2,Chair,\n"","",""\n')
+    assert [(draft.place, draft.id) for draft in drafts(tmp_path / "a.csv")] == [("line 2", "1"), ("line 6", "2")]

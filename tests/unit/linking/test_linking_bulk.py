@@ -314,8 +314,8 @@ def test_input_that_is_no_file(tmp_path: Path, output: Path) -> None:
 def test_output_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a folder"):
         run(source, tmp_path)
-    with pytest.raises(DataError, match=r"the job stopped: .*run the same command again"):
-        run(source, tmp_path / "mentions.jsonl" / "links.jsonl")
+    with pytest.raises(DataError, match=rf"the output cannot be written: {source} is a file"):  # before a linker is loaded
+        BulkJob(source, source / "links.jsonl", "bundle")
 
 
 def test_full_disk_leaves_a_job_to_continue(source: Path, output: Path) -> None:

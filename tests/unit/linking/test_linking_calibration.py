@@ -1,6 +1,7 @@
 """The decision fitted on dev by maximum likelihood."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.optimize import minimize
 
 from pgmel.errors import DataError
 from pgmel.linking.calibration import DecisionGoals, DevScores, cross_fit, fit_decision
+from pgmel.linking.decision import Decision
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.1, 0.3])
@@ -69,7 +71,7 @@ def test_probabilities_do_not_depend_on_the_scale_of_the_scores(factor: float, s
 
 def test_probabilities_are_calibrated_on_unseen_mentions() -> None:
     decision = fit_decision(draw_dev(0.08, 0.65, seed=1), np.random.default_rng(0))
-    scores, position, is_nil = draw_dev(0.08, 0.65, count=20_000, seed=2)
+    scores, position, is_nil, _ = draw_dev(0.08, 0.65, count=20_000, seed=2)
     likely, nil = decision.probabilities(scores)
     for probability, right in ((likely[:, 0], position == 0), (nil, is_nil)):
         for low in np.arange(0, 1, 0.1):
@@ -146,7 +148,7 @@ def test_cross_fitting_judges_no_mention_by_a_decision_that_saw_its_sentence() -
 
 
 def test_arguments_are_left_as_they_were() -> None:
-    scores, position, _ = draw_dev(0.1, 0.0, count=50)
+    scores, position, *_ = draw_dev(0.1, 0.0, count=50)
     copies = scores.copy(), position.copy()
     fit_decision(DevScores(scores, position, np.zeros(50, dtype=bool)), np.random.default_rng(0))
     np.testing.assert_array_equal(scores, copies[0])
@@ -188,3 +190,66 @@ def test_shapes_that_do_not_fit() -> None:
     ):
         with pytest.raises(ValueError, match="shapes do not fit"):
             fit_decision(DevScores(np.zeros((4, 2)), position, is_nil), np.random.default_rng(0))
+
+
+class TestNearness:
+    """Scores of a re-ranker that tell which candidate it is, and similarities that tell whether it is one."""
+
+    @staticmethod
+    def draw(count: int, seed: int) -> DevScores:
+        rng = np.random.default_rng(seed)
+        is_nil = rng.random(count) < 0.3
+        scores = -np.sort(-rng.normal(0.5, 0.1, (count, 5)), axis=1)
+        scores[:, 0] += 0.3
+        near = rng.normal(0.3, 0.05, (count, 5))
+        near[:, 2] += np.where(is_nil, 0.0, 0.25)
+        return DevScores(scores, np.where(is_nil, -1, 0), is_nil, near)
+
+    def test_nil_is_told_by_the_highest_similarity(self) -> None:
+        dev = self.draw(600, 0)
+        decision = fit_decision(dev, np.random.default_rng(0))
+        other = self.draw(2000, 1)
+        _, nil = decision.probabilities(other.scores, other.similarities)
+        assert decision.nearness_weight > 1
+        assert np.mean((nil > 0.5) == other.is_nil) > 0.95
+        blind = fit_decision(DevScores(dev.scores, dev.position, dev.is_nil), np.random.default_rng(0))
+        assert blind.nearness_weight == 0
+        assert np.mean((blind.probabilities(other.scores)[1] > 0.5) == other.is_nil) < 0.75
+
+    def test_cross_fitting_takes_similarities_along(self) -> None:
+        dev = self.draw(600, 0)
+        folds, fitted = cross_fit(dev, np.random.default_rng(0))
+        for part, decision in enumerate(fitted):
+            assert decision == fit_on(dev.take(folds != part))
+            assert decision.nearness_weight > 1
+
+    def test_simulated_nil_loses_the_similarity_of_the_gold_too(self) -> None:
+        near = np.random.default_rng(0).normal(0.3, 0.05, (400, 5))
+        near[:, 0] += 0.25  # the gold: without it nothing is near, and scores that are all the same tell nothing
+        dev = DevScores(np.zeros((400, 5)), np.zeros(400, np.int64), np.zeros(400, bool), near)
+        decision = fit_decision(dev, np.random.default_rng(0), num_candidates=4)
+        sure, lost = (decision.probabilities(np.zeros((400, 4)), some)[1] for some in (near[:, :4], near[:, 1:]))
+        assert decision.simulated_nil
+        assert np.median(sure) < 0.1
+        assert np.median(lost) > 0.5
+
+    def test_a_decision_that_needs_similarities_says_so(self) -> None:
+        decision = fit_decision(self.draw(100, 0), np.random.default_rng(0))
+        with pytest.raises(ValueError, match="similarities"):
+            decision.probabilities(np.zeros((1, 5)))
+
+    def test_similarities_must_be_of_the_same_candidates(self) -> None:
+        dev = self.draw(100, 0)
+        assert dev.similarities is not None
+        with pytest.raises(ValueError, match="similarities"):
+            fit_decision(dev._replace(similarities=dev.similarities[:, :3]), np.random.default_rng(0))
+
+
+def fit_on(dev: DevScores) -> Decision:
+    """Return the decision of some mentions, without the figures that only cross-fitting gives."""
+    fitted = fit_decision(dev, np.random.default_rng(0))
+    bare = [
+        replace(one, reached=None, low=None, high=None, num_answers=0) if one is not None else None
+        for one in (fitted.nil_precision, fitted.link_precision)
+    ]
+    return replace(fitted, accuracy=None, num_folds=0, nil_precision=bare[0], link_precision=bare[1])

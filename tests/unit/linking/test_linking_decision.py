@@ -34,10 +34,10 @@ def test_a_better_best_candidate_never_makes_nil_likelier(
     scores: NDArray[np.float64], temperature: float, level_weight: float, lead_weight: float, step: float
 ) -> None:
     scores = -np.sort(-scores, axis=1)
-    decision = Decision(temperature, 0.1, 0.0, scores.shape[1], level_weight=level_weight, lead_weight=lead_weight)
+    decision = Decision(temperature, 0.1, 0.0, scores.shape[1], level_weight=level_weight, lead_weight=lead_weight, nearness_weight=2.0)
     better = scores.copy()
     better[:, 0] += step
-    (before, nil_before), (after, nil_after) = decision.probabilities(scores), decision.probabilities(better)
+    (before, nil_before), (after, nil_after) = (decision.probabilities(one, one) for one in (scores, better))
     assert (nil_after <= nil_before + 1e-12).all()
     assert (after[:, 0] >= before[:, 0] - 1e-12).all()
 
@@ -55,6 +55,14 @@ def test_asking_for_more_candidates_changes_no_probability() -> None:
     few, many = decision.probabilities(scores[:, :2]), decision.probabilities(scores)
     np.testing.assert_array_equal(few[0][0], many[0][0, :2])
     np.testing.assert_array_equal(few[1], many[1])
+
+
+def test_nearness_is_the_highest_similarity_of_the_candidates_that_count() -> None:
+    decision = Decision(0.2, 0.4, 0.0, num_candidates=2, level_weight=5.0, nearness_weight=3.0)
+    scores, near = np.array([[0.9, 0.5, 0.1], [-np.inf] * 3]), np.array([[0.2, 0.6, 0.9], [-np.inf] * 3])
+    _, nil = decision.probabilities(scores, near)
+    level = 0.9 + 0.2 * np.log1p(np.exp(-0.4 / 0.2))
+    np.testing.assert_allclose(nil, [1 / (1 + np.exp(5 * (level - 0.4) + 3 * 0.6)), 1.0])
 
 
 def test_missing_candidates_have_probability_zero() -> None:

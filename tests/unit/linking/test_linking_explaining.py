@@ -102,6 +102,7 @@ def test_links_are_the_same_with_and_without(linker: Linker, pictures: dict[str,
             link.probability,
             tuple(Candidate(c.entity_id, c.name, c.score, c.probability) for c in link.candidates),
             link.warnings,
+            link.unsure,
         )
         for link in told
     ]

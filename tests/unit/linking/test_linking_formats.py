@@ -69,7 +69,7 @@ def test_every_format_becomes_every_other(source: str, target: str, tmp_path: Pa
     if target == "jsonl":
         assert [(link["id"], link["mention"]) for link in links] == [(record["key"], record["mention"]) for record in RECORDS]
         return
-    assert list(links[0]) == ["key", "mention", "text", "n", "entity_id", "name", "probability", "candidates", "warnings"]
+    assert list(links[0]) == ["key", "mention", "text", "n", "entity_id", "decision", "name", "probability", "candidates", "warnings"]
     assert [link["text"] for link in links] == [record["text"] for record in RECORDS]
     assert [str(link["n"]) for link in links] == [str(record["n"]) for record in RECORDS]
     assert [float(link["probability"]) for link in links] == [0.9] * 50
@@ -128,7 +128,7 @@ def test_any_text_survives_in_csv_with_or_without_an_interruption(rows: list[tup
         job = run(folder / "mentions.csv", folder / "links.csv", batch_size=batch_size)
         found = [(link["note"], link["mention"], link["context"]) for link in read(folder / "links.csv")]
         assert found == usable
-        blank = sum(not any(row) for row in rows)
+        blank = sum(not any(map(str.strip, row)) for row in rows)
         assert job.counts.rows == len(rows) - blank == len(usable) + job.counts.bad
 
 
@@ -138,13 +138,20 @@ def test_a_row_without_an_id_is_called_by_its_number(tmp_path: Path) -> None:
     assert [(row["words"], row["id"]) for row in read(tmp_path / "b.csv")] == [("one", "1"), ("two", "2")]
 
 
+def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mention,text\none,a\n,\n , \n,,,\ntwo,b\n,\n")
+    job = run(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (job.counts.rows, job.counts.bad) == (2, 0)
+    assert [(row["mention"], row["id"]) for row in read(tmp_path / "b.csv")] == [("one", "1"), ("two", "2")]
+
+
 def test_bad_rows_of_a_table_are_kept_aside_with_row_line_and_reason(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b'mention,start,end\na,,\n"b\nb",,\nc,1\n ,,\n\xff,,\nd,x,3\ne,,\n')
+    (tmp_path / "a.csv").write_bytes(b'mention,start,end\na,,\n"b\nb",,\nc,1\n ,1,\n\xff,,\nd,x,3\ne,,\n')
     job = run(tmp_path / "a.csv", tmp_path / "b.csv")
     bad = [json.loads(line) for line in job.files.bad.read_text().splitlines()]
     assert [(fault["row"], fault["line"], fault["text"]) for fault in bad] == [
         (3, 5, "c,1"),
-        (4, 6, '{"mention":" ","start":"","end":""}'),
+        (4, 6, '{"mention":" ","start":"1","end":""}'),
         (5, 7, "�,,"),
         (6, 8, '{"mention":"d","start":"x","end":"3"}'),
     ]
@@ -218,6 +225,8 @@ def test_formats_that_cannot_be_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("mention\na\n")
     with pytest.raises(DataError, match=r"from the ending '\.txt'\. Name it: --format jsonl\|csv\|tsv\|parquet$"):
         run(tmp_path / "a.txt", tmp_path / "b.csv")
+    with pytest.raises(DataError, match=r"output cannot be told from the ending '\.xlsx'.*Name it b\.csv: spreadsheets open that"):
+        run(tmp_path / "a.csv", tmp_path / "b.xlsx")
     with pytest.raises(DataError, match=r"output cannot be told from the ending '\.gz'.*--output-format"):
         run(tmp_path / "a.txt", tmp_path / "b.csv.gz", format="csv")
     run(tmp_path / "a.txt", tmp_path / "b.out", format="csv", output_format="jsonl")
@@ -230,7 +239,7 @@ def test_added_columns_step_aside_for_the_inputs(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", [{"mention": "a", "entity_id": "gold"}])
     job = run(tmp_path / "a.csv", tmp_path / "b.csv")
     assert list(job.writer.added.values()) == [
-        *("link_id", "link_entity_id", "link_name", "link_probability", "link_candidates", "link_warnings")
+        *("link_id", "link_entity_id", "link_decision", "link_name", "link_probability", "link_candidates", "link_warnings")
     ]
     assert read(tmp_path / "b.csv")[0]["entity_id"] == "gold"
     with pytest.raises(SettingError, match="has a column 'link_id' already; say --prefix"):
@@ -310,7 +319,7 @@ def test_empty_tables_stay_tables(tmp_path: Path) -> None:
     assert (tmp_path / "c.csv").read_text().startswith("mention,text,id,entity_id")
     (tmp_path / "a.jsonl").write_text("")
     run(tmp_path / "a.jsonl", tmp_path / "d.csv")
-    assert (tmp_path / "d.csv").read_text() == "id,entity_id,name,probability,candidates,warnings\n"
+    assert (tmp_path / "d.csv").read_text() == "id,entity_id,decision,name,probability,candidates,warnings\n"
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(DataError, match="there is no header line"):
         run(tmp_path / "a.csv", tmp_path / "e.csv")

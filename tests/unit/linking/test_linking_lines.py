@@ -1,5 +1,7 @@
 """Links as JSON-like values."""
 
+import pytest
+
 from pgmel.linking import LINK_COLUMNS, link_values
 from pgmel.records import NIL, Candidate, Link, Mention
 
@@ -11,6 +13,7 @@ def test_link_as_values() -> None:
         "id": "m",
         "mention": "congo",
         "entity_id": "Q1",
+        "decision": "linked",
         "name": "Congo",
         "probability": 0.75,
         "candidates": [
@@ -24,6 +27,12 @@ def test_link_as_values() -> None:
 def test_nil_is_a_text_in_files_only() -> None:
     values = link_values(Link("m", NIL, None, (Candidate("Q1", "Congo", 0.1),)), Mention("m", "x"))
     assert (values["entity_id"], values["name"], values["probability"]) == ("NIL", None, None)
+
+
+@pytest.mark.parametrize(("unsure", "decision"), [(False, "nil"), (True, "unsure")])
+def test_what_is_not_linked_says_why(unsure: bool, decision: str) -> None:
+    values = link_values(Link("m", NIL, 0.4, unsure=unsure), Mention("m", "x"))
+    assert (values["entity_id"], values["decision"]) == ("NIL", decision)
 
 
 def test_every_value_has_its_column() -> None:

@@ -76,6 +76,37 @@ def test_strange_name_is_nil(linker: Linker) -> None:
     assert 0 < link.probability < 1
 
 
+def test_nil_and_unsure_are_told_apart(kb: KnowledgeBase) -> None:
+    """A half-way mention has the best candidate at 0.5 and NIL at 0.5."""
+    half = {"threshold": 0.9, "nil_score": 1.0, "num_candidates": 1}
+
+    def decide(**changes: float) -> tuple[str, bool]:
+        (link,) = one_hot_linker(kb, make_decision(**{**half, **changes}))[0].link([Mention("m", "2")])
+        return link.decision, link.is_nil
+
+    assert decide() == ("unsure", True)
+    assert decide(nil_threshold=0.6) == ("unsure", True)
+    assert decide(nil_threshold=0.4) == ("nil", True)
+    assert decide(threshold=0.1) == ("linked", False)
+
+
+def test_a_least_probability_leaves_the_bundles_threshold_of_nil_its_say(kb: KnowledgeBase) -> None:
+    decisions = []
+    for nil_threshold in (0.4, None):
+        linker, _ = one_hot_linker(kb, make_decision(nil_score=1.0, num_candidates=1, nil_threshold=nil_threshold))
+        linker.require_probability(0.9)
+        decisions.append(linker.link([Mention("m", "2")])[0].decision)
+        linker.require_probability(0.1)
+        decisions.append(linker.link([Mention("m", "2")])[0].decision)
+    assert decisions == ["nil", "linked", "unsure", "linked"]
+
+
+@pytest.mark.parametrize("nil_threshold", [None, 0.4])
+def test_what_cannot_be_read_says_nothing_about_the_kb(kb: KnowledgeBase, nil_threshold: float | None) -> None:
+    for decision in (None, make_decision(nil_threshold=nil_threshold)):
+        assert one_hot_linker(kb, decision)[0].link([Mention("m", "")])[0].decision == "unsure"
+
+
 def test_the_picture_counts(linker: Linker, tmp_path: Path) -> None:
     picture = draw_picture(tmp_path / "seen.png", "red", size=60)
     plain, seen = linker.link([Mention("a", "Samoa"), Mention("b", "Samoa", image=picture)])
@@ -181,6 +212,7 @@ def test_empty_kb_answers_nil(tmp_path: Path) -> None:
             (link,) = linker.link([Mention("m", "2")])
             assert link.is_nil
             assert link.candidates == ()
+            assert link.decision == "nil"
             assert link.probability == (None if decision is None else 1.0)
 
 

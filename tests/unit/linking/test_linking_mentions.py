@@ -26,6 +26,11 @@ def test_every_part_is_read() -> None:
     assert read(values) == Mention("m1", "Congo", "The Congo.", 4, 9, Path("/data/images/1.png"))
 
 
+@pytest.mark.parametrize("name", ["Review", "comment", "post", "Text"])
+def test_a_column_of_texts_is_known_by_its_name(name: str) -> None:
+    assert columns("mention", name, "price").context == name
+
+
 def test_without_an_id_the_row_number_is_the_id() -> None:
     assert read({"mention": "Congo"}) == Mention("7", "Congo")
     assert read({"mention": "Congo", "image": None, "start": None, "id": ""}) == Mention("7", "Congo")

@@ -74,6 +74,15 @@ def test_the_first_by_vectors_are_there_if_they_have_to_be() -> None:
     assert found.propose(towards, ["same name"], sure=20).rows[0].tolist() == list(range(20))
 
 
+def test_the_first_by_name_are_there_if_they_have_to_be() -> None:
+    index = EntityIndex.build(np.eye(60))
+    names = NameIndex.build((row, "same name", ()) for row in range(30, 60))
+    towards = np.linspace(1, 0, 60, dtype=np.float32)[None]
+    found = CandidateSearch(index, names, num_candidates=5).propose(towards, ["same name"], sure=20, named=3)
+    assert found.rows[0].tolist() == [*range(20), 30, 31, 32]
+    np.testing.assert_allclose(found.dense[0, -3:], towards[0, 30:33], rtol=1e-6)
+
+
 def test_without_names_candidates_come_from_vectors() -> None:
     made = CandidateSearch(EntityIndex.build(VECTORS))
     assert made.source == "dense"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -25,6 +26,7 @@ from pgmel.kb import KnowledgeBase
 from pgmel.linking import (
     ModelCardOptions,
     PublishOptions,
+    StatedPrecision,
     check_bundle,
     clean_card,
     find_pretrained,
@@ -33,6 +35,7 @@ from pgmel.linking import (
     render_model_card,
     save_pretrained,
 )
+from pgmel.linking.pickles import find_pickles
 
 MENTIONS = [Mention("1", "Congo", "Back from Congo."), Mention("2", "Georgja"), Mention("3", "Brazzaville")]
 
@@ -185,10 +188,14 @@ def test_an_encoder_with_pickled_weights_is_not_copied(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["model/extra.pkl", "model/extra.dat", "model/extra.zip"])
+@pytest.mark.parametrize("name", ["model/extra.pkl", "model/extra.dat", "model/extra.zip", "model/extra.npy", "model/extra.npz"])
 def test_a_pickle_is_not_published_whatever_it_is_called(bundle: Path, tmp_path: Path, name: str) -> None:
     if name.endswith("zip"):
         torch.save({"a": 1}, bundle / name)
+    elif name.endswith("npy"):
+        np.save(bundle / name, np.array([(1, [])], dtype=[("number", int), ("thing", object)]), allow_pickle=True)
+    elif name.endswith("npz"):
+        np.savez_compressed(bundle / name, numbers=np.arange(3), things=np.array([{}], dtype=object))
     else:
         (bundle / name).write_bytes(pickle.dumps([1]))
     files = read_card(bundle)["files"]
@@ -200,6 +207,12 @@ def test_a_pickle_is_not_published_whatever_it_is_called(bundle: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_plain_arrays_are_no_pickles(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", numbers=np.arange(3), records=np.zeros(2, dtype=[("number", int), ("text", "U3")]))
+    np.save(tmp_path / "a.npy", np.zeros((2, 3), np.float16))
+    assert find_pickles(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_bundle_is_not_published(bundle: Path, tmp_path: Path) -> None:
     (bundle / "model" / "model.json").write_text("{}")
     with pytest.raises(BundleError, match="not published, because it is damaged"):
@@ -209,14 +222,13 @@ def test_a_damaged_bundle_is_not_published(bundle: Path, tmp_path: Path) -> None
 def test_a_folder_that_is_no_bundle_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (bundle / "model" / "model.json").write_text("{}")  # nobody looks that far
     with pytest.raises(BundleError, match="will not be replaced"):
         save_pretrained(bundle, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
 def result() -> EvaluationResult:
-    import numpy as np
-
     vectors = np.eye(4, dtype=np.float32)
     ranks = rank_against_kb(vectors, vectors, np.array([0, 1, 2, 0]))
     overall = measure(ranks, 50, 0.95, np.random.default_rng(0))
@@ -248,6 +260,52 @@ def test_the_model_card_leads_with_the_second_stage_where_there_is_one(bundle: P
     text = render_model_card(read_card(bundle), ModelCardOptions("Toy"))
     assert "| trained, with the second stage | 0.900 [0.800, 0.950] |" in text
     assert ModelCard(text).data.eval_results[0].metric_value == 0.9
+
+
+def stated(**changes: Any) -> dict[str, Any]:
+    """Return a decision as a card holds it, with the precisions that it promises."""
+    nil, links = StatedPrecision(0.8, 0.8123, 0.771, 0.847, 1328, 0.96), StatedPrecision(None, 0.833, 0.819, 0.846, 2299)
+    measured: dict[str, Any] = {"num_mentions": 2627, "simulated_nil": True, "nil_share": 0.2, "num_folds": 5, "accuracy": 0.83}
+    measured |= {"threshold": 0.0, "nil_threshold": 0.7, "nil_precision": nil, "link_precision": links}
+    return make_decision(**{**measured, **changes}).to_dict()
+
+
+def test_the_model_card_prints_the_stated_precisions(bundle: Path) -> None:
+    text = render_model_card(read_card(bundle) | {"decision": stated()}, ModelCardOptions("Toy"))
+    assert "| `nil` | the knowledge base lacks the entity | 0.8 | 0.812 [0.771, 0.847] | 1,328 |" in text
+    assert "| `linked` | this entity is meant | nothing | 0.833 [0.819, 0.846] | 2,299 |" in text
+    assert "2,627 mentions, by cross-fitting over 5 parts" in text
+    assert "NIL is simulated by leaving the gold entity out, and weighs 20%" in text
+    assert "or that none is (NIL)" in text
+    assert "never answered" not in text
+
+
+def test_the_model_card_says_which_precision_is_out_of_reach(bundle: Path) -> None:
+    asked = StatedPrecision(0.8, None, None, None, 0, 0.34)
+    card = read_card(bundle)
+    text = render_model_card(card | {"decision": stated(nil_threshold=None, nil_precision=asked, num_folds=1)}, ModelCardOptions("Toy"))
+    assert "| `nil` | the knowledge base lacks the entity | 0.8 | no such answers | 0 |" in text
+    assert "No threshold promises 0.8 for `nil` (the best one 0.34)" in text
+    assert "the same that the thresholds were chosen on" in text
+    assert "or that none is (NIL)" not in text
+    text = render_model_card(card | {"decision": stated(threshold=None, link_precision=asked)}, ModelCardOptions("Toy"))
+    assert "No threshold promises 0.8 for `linked` (the best one 0.34), so nothing is linked" in text
+    text = render_model_card(card | {"decision": stated(threshold=0.55, num_nil=9, simulated_nil=False)}, ModelCardOptions("Toy"))
+    assert "below 0.55 the decision is `unsure`" in text
+    assert "20% of them NIL" in text
+
+
+def test_the_model_card_names_the_data_of_a_later_calibration(bundle: Path) -> None:
+    card = read_card(bundle) | {"decision": stated(), "calibrated": {"data": {"name": "posts", "split": "mine"}}}
+    assert "2,627 mentions of the split `mine` of `posts`" in render_model_card(card, ModelCardOptions("Toy"))
+
+
+@pytest.mark.parametrize("nil", [True, False])
+def test_the_model_card_is_silent_of_decisions_that_were_not_measured(bundle: Path, nil: bool) -> None:
+    decision = make_decision().to_dict() if nil else stated()
+    card = read_card(bundle)
+    card = card | {"decision": decision, "settings": {**card["settings"], "linking": {"nil": nil}}}
+    assert "## Decisions" not in render_model_card(card, ModelCardOptions("Toy"))
 
 
 def test_the_model_card_says_what_is_not_known(bundle: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgmel.linking.reranking import FEATURES, GROUPS, EntityFacts, MentionFacts, pair_features
+from pgmel.linking.reranking.slips import is_one_slip_away
 from pgmel.records import Entity, Mention
 
 
@@ -40,6 +41,62 @@ def test_every_feature_belongs_to_one_group() -> None:
 def test_kinds_of_name_match(surface: str, name: str, expected: dict[str, float]) -> None:
     found = features(Mention("m", surface), Entity("e", name))
     assert {key: found[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("surface", "words", "some"),
+    [
+        ("Bret Lee", 0.5, 1),  # exchanged
+        ("Bet Lee", 0.5, 1),  # missing
+        ("Beert Lee", 0.5, 1),  # too many
+        ("Bart Lee", 0.5, 1),  # another
+        ("Bert Lee", 0, 0),
+        ("Berts Lee", 0, 0),  # a letter more at the end: another word
+        ("Ber Lee", 0, 0),
+        ("Breet Lee", 0, 0),  # two slips
+        ("Le Bert", 0, 0),  # too short for a slip
+    ],
+)
+def test_a_word_one_slip_away_is_read_as_the_name_has_it(surface: str, words: float, some: int) -> None:
+    found = features(Mention("m", surface), Entity("e", "Bert Lee"))
+    assert (found["words_slipped"], found["any_slipped"]) == (words, some)
+    assert found["name_equal"] == (surface == "Bert Lee" or some)
+
+
+def test_slips_are_forgiven_in_aliases_too() -> None:
+    found = features(Mention("m", "The Knig"), Entity("e", "Elvis Presley", ("The King",)))
+    assert (found["alias_equal"], found["words_slipped"]) == (1, 0.5)
+
+
+def test_a_word_that_the_name_has_is_no_slip_of_another() -> None:
+    found = features(Mention("m", "Stone"), Entity("e", "Stone Stine"))
+    assert (found["words_slipped"], found["name_part"], found["name_start"]) == (0, 1, 1)
+
+
+def test_a_word_of_the_surface_is_not_read_twice() -> None:
+    found = features(Mention("m", "Stine Stone"), Entity("e", "Stone"))
+    assert (found["words_slipped"], found["words_missing"]) == (0, 0.5)
+
+
+def test_years_are_no_slips() -> None:
+    assert features(Mention("m", "Expo 1985"), Entity("e", "Expo 1986"))["words_slipped"] == 0
+
+
+def test_nothing_is_forgiven_where_that_is_not_wanted() -> None:
+    mention, entity = MentionFacts.of(Mention("m", "Bret Lee")), EntityFacts.of(Entity("e", "Bert Lee"))
+    found = dict(zip(FEATURES, pair_features(mention, [entity], forgiving=False)[0].tolist(), strict=True))
+    assert (found["words_slipped"], found["any_slipped"], found["words_missing"]) == (0, 0, 0.5)
+
+
+words = st.text("abc", min_size=0, max_size=6)
+
+
+@given(word=words, other=words)
+def test_one_slip_is_what_a_slow_loop_finds(word: str, other: str) -> None:
+    made = {word[:place] + sign + word[place + keep :] for place in range(len(word) + 1) for sign in ("", "a", "b", "c") for keep in (0, 1)}
+    made |= {word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1)}
+    is_ending = word.startswith(other) or other.startswith(word)
+    assert is_one_slip_away(word, other) == (other in made and not is_ending)
 
 
 def test_an_alias_that_fits_better_than_the_name_is_compared() -> None:

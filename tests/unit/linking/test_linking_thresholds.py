@@ -83,7 +83,7 @@ def test_nil_answers_reach_the_stated_precision_on_unseen_mentions(target: float
     precisions, recalls = [], []
     for seed in range(4):
         decision = fit_decision(draw_clear(1000, seed), np.random.default_rng(0), goals=DecisionGoals(target))
-        scores, _, is_nil = draw_clear(20_000, seed + 10)
+        scores, _, is_nil, _ = draw_clear(20_000, seed + 10)
         likely, nil = decision.probabilities(scores)
         answered = ~decision.links(likely[:, 0], nil)
         precisions.append(is_nil[answered].mean())
@@ -97,7 +97,7 @@ def test_nil_answers_reach_the_stated_precision_on_unseen_mentions(target: float
 def test_links_reach_the_stated_precision_on_unseen_mentions() -> None:
     goals = DecisionGoals(link_precision=0.9)
     decision = fit_decision(draw_dev(0.05, 0.6, count=800), np.random.default_rng(0), goals=goals)
-    scores, position, _ = draw_dev(0.05, 0.6, count=20_000, seed=1)
+    scores, position, *_ = draw_dev(0.05, 0.6, count=20_000, seed=1)
     likely, nil = decision.probabilities(scores)
     linked = decision.links(likely[:, 0], nil)
     assert (position == 0).mean() < 0.8
@@ -132,9 +132,12 @@ def test_a_link_precision_out_of_reach_means_no_link() -> None:
     decision = fit_decision(draw_dev(0.3, 0.6, count=200), np.random.default_rng(0), goals=DecisionGoals(link_precision=0.99))
     scores = draw_dev(0.3, 0.6, count=50).scores
     likely, nil = decision.probabilities(scores)
-    assert decision.threshold == 1
+    assert decision.threshold is None
     assert not decision.links(likely[:, 0], nil).any()
+    assert not decision.links(np.ones(1), np.zeros(1)).any()  # not even what is certain
+    assert describe_decision(decision).startswith("nothing is linked: ")
     assert "no threshold reaches the link precision 0.99" in describe_decision(decision)
+    assert Decision.from_dict(decision.to_dict()) == decision
 
 
 def test_precision_is_measured_out_of_fold() -> None:

@@ -30,11 +30,12 @@ def stored(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
     with safe_open(find_checkpoint(folder / "checkpoints"), framework="pt") as file:
         values = json.loads(file.metadata()["values"])
         values["pending"].pop("seconds", None)
+        values["pending"].pop("processor_seconds", None)
         return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118 - no mapping
 
 
 def metrics(folder: Path) -> list[dict[str, str]]:
-    return [{name: value for name, value in row.items() if name != "steps_per_s"} for row in MetricsLog.read(folder)]
+    return [{name: value for name, value in row.items() if name not in ("steps_per_s", "processor_s")} for row in MetricsLog.read(folder)]
 
 
 def assert_same(one: Path, other: Path) -> None:

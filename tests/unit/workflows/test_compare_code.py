@@ -19,7 +19,7 @@ SOURCE = Path(pgmel.__file__).parent
 HARMLESS = (
     *("errors", "files", "progress", "registry", "settings", "toml_files", "version", "kb", "index", "linking", "evaluation"),
     *(f"workflows.compare.{name}" for name in ("code_state", "matrix", "plan", "record")),
-    *(f"workflows.{name}" for name in ("deciding", "finetuning", "reranking", "second_stage")),
+    *(f"workflows.{name}" for name in ("deciding", "finetuning", "misspelling", "reranking", "second_stage")),
 )
 """What a run loads though its scores do not depend on it: settings are compared one by one, links are decided after what is compared."""
 

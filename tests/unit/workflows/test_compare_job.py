@@ -18,7 +18,17 @@ from pgmel.files import read_json, write_json
 from pgmel.settings import read_settings
 from pgmel.training import TrainingInterruptedError
 from pgmel.workflows.compare import CompareResult, compare, pool
-from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_curve, read_phases, read_ranks, read_record
+from pgmel.workflows.compare.record import (
+    RankTable,
+    RunRecord,
+    changed_settings,
+    portable,
+    read_curve,
+    read_phases,
+    read_ranks,
+    read_record,
+    write_ranks,
+)
 from pgmel.workflows.compare.single import Bench, Task
 
 LEARNING = ("model.whitening=0", "training.learning_rate=3e-3")
@@ -108,6 +118,8 @@ def test_systems_do_as_many_updates_and_time_is_taken_by_phase(finished: Done) -
     assert ours.epochs == theirs.epochs == 2
     assert ours.seconds == pytest.approx(sum(phase.seconds for phase in read_phases(finished.folder()).values()))
     assert all(phase.seconds > 0 for phase in ours.phases.values())
+    assert ours.processor_s == pytest.approx(sum(phase.processor_s or 0 for phase in read_phases(finished.folder()).values()))
+    assert all(phase.processor_s is not None and phase.processor_s > 0 for phase in ours.phases.values())
 
 
 def test_the_curve_starts_untrained_and_ends_with_all_updates(finished: Done) -> None:
@@ -160,6 +172,79 @@ def test_the_difference_is_that_of_the_means(finished: Done) -> None:
     assert finished.result.comparison.tables[0].num_comparisons == 2
 
 
+def row_of(result: CompareResult, system: str, table: int = 0) -> ComparisonRow:
+    [row] = [row for row in result.comparison.tables[table].rows if row.system == system]
+    return row
+
+
+def edit_record(done: Done, system: str, seed: str, **values: object) -> None:
+    path = done.folder(system, seed) / "run.json"
+    write_json(path, read_json(path) | values)
+
+
+def test_runs_from_before_processor_time_was_measured_are_read(done: Done, ran: list[str]) -> None:
+    for path in done.out.rglob("run.json"):
+        record = read_json(path)
+        for phase in record["phases"].values():
+            del phase["processor_s"]
+        write_json(path, record)
+    for path in done.out.rglob("metrics.csv"):
+        lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+        path.write_text("\n".join(lines) + "\n")
+    cell = row_of(done.again(), "uniform").cells["toy"]
+    assert ran == []
+    assert cell.processor_s is None
+    assert cell.seconds is not None
+    assert read_phases(done.folder())["adversarial"].processor_s is None
+
+
+def test_seconds_are_the_median_over_seeds_as_the_wall_budget_has_it(done: Done) -> None:
+    seconds = [1.0, 2.0, 9.0]
+    shutil.copytree(done.folder("reference", "1"), done.folder("reference", "2"))
+    for seed, value in enumerate(seconds):
+        record = read_json(done.folder("reference", str(seed)) / "run.json")
+        phases = {"adversarial": {"epochs": 1, "seconds": value}}
+        edit_record(done, "reference", str(seed), phases=phases, settings=record["settings"] | {"seed": seed})
+    result = done.again(report_only=True, seeds=[0, 1, 2])
+    assert row_of(result, "reference").cells["toy"].seconds == 2.0
+
+
+def test_weights_from_pretraining_are_marked_in_every_table_and_explained(done: Done) -> None:
+    for seed, best in (("0", 3), ("1", 6)):
+        edit_record(done, "reference", seed, best_updates=best)
+        edit_record(done, "uniform", seed, best_updates=best)  # pretrained by its own rule
+    result = done.again(report_only=True)
+    [flag] = row_of(result, "reference").cells["toy"].flags
+    assert flag.startswith("kept from pretraining in 1 of 2 seeds")
+    assert row_of(result, "uniform").cells["toy"].flags == ()
+    assert any(note.startswith("Kept from pretraining: ") for note in result.comparison.notes)
+    assert f"- † reference on toy: {flag}" in (done.out / "comparison.md").read_text()
+    edit_record(done, "reference", "0", best_updates=6)
+    assert not any(note.startswith("Kept from pretraining: ") for note in done.again(report_only=True).comparison.notes)
+
+
+def test_unequal_seeds_are_compared_over_those_that_both_have(done: Done) -> None:
+    # The reference is right everywhere with seed 0 and wrong everywhere with seed 1; uniform, run with seed 0 alone, lies between.
+    wrong = np.full(25, 2.0)
+    for system, seed, right in (("reference", "0", 25), ("reference", "1", 0), ("uniform", "0", 20)):
+        file = done.folder(system, seed) / "ranks.npz"
+        write_ranks(file, read_ranks(file)._replace(trained=np.where(np.arange(25) < right, 1.0, wrong)))
+    shutil.rmtree(done.folder("uniform", "1"))
+    reference, uniform = (row_of(done.again(report_only=True), system).cells["toy"] for system in SYSTEMS)
+    assert uniform.scores["h_at_1"].value > reference.scores["h_at_1"].value
+    assert uniform.differences["h_at_1"].value.value == pytest.approx(-0.2)
+    assert "its difference from reference is taken over seed 0, the only one that both have" in uniform.flags
+    assert not any("its difference" in flag for flag in reference.flags)
+
+
+def test_one_seed_is_not_said_to_have_an_interval(done: Done) -> None:
+    result = done.again(report_only=True, seeds=[0])
+    text = (done.out / "comparison.md").read_text()
+    assert "Figures of one seed" in text
+    assert "t interval" not in text
+    assert result.comparison.tables[0].num_seeds == 1
+
+
 def test_the_untrained_row_is_the_reference_before_training(finished: Done) -> None:
     row = finished.result.comparison.tables[0].rows[0]
     assert (row.system, row.label) == ("", "untrained")
@@ -188,6 +273,101 @@ def test_changed_settings_are_run_again_and_said(done: Done, ran: list[str], cap
 def test_settings_that_change_no_score_change_nothing(done: Done, ran: list[str]) -> None:
     write_matrix(done.file, overrides=[*LEARNING, "training.log_every=7", "evaluation.bootstrap=150"])
     done.again()
+    assert ran == []
+
+
+def test_leaving_the_rule_of_pretraining_to_the_game_s_changes_nothing(done: Done, ran: list[str]) -> None:
+    write_matrix(done.file, {**SYSTEMS, "uniform": ("negatives.sampler=uniform",)}, overrides=LEARNING)
+    done.again()
+    assert ran == []
+
+
+def damage(file: Path, how: str) -> None:
+    if how == "missing":
+        file.unlink()
+    elif how == "truncated":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    else:
+        file.write_bytes(b"\x00\xffnonsense,\n1,2")
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        *(("ranks.npz", how) for how in ("missing", "truncated", "nonsense")),
+        *(("run.json", how) for how in ("truncated", "nonsense")),
+        *(("metrics.csv", how) for how in ("missing", "truncated", "nonsense")),
+    ],
+)
+def test_a_damaged_run_is_left_out_and_named(done: Done, name: str, how: str) -> None:
+    file = done.folder("uniform", "1") / name
+    damage(file, how)
+    result = done.again(report_only=True)
+    assert row_of(result, "uniform").cells["toy"].seeds == (0,)
+    [caution] = [caution for caution in result.comparison.cautions if caution.startswith("left out, since it is damaged")]
+    assert "uniform/toy seed 1" in caution
+    assert str(file) in caution
+    assert "1 damaged" in result.comparison.progress
+    with pytest.raises(SettingError, match="runs are not finished"):
+        done.again(test=True)
+
+
+def test_a_record_of_another_format_and_ranks_of_other_mentions_are_damage(done: Done) -> None:
+    edit_record(done, "uniform", "0", format=7)
+    ranks = done.folder("uniform", "1") / "ranks.npz"
+    write_ranks(ranks, RankTable(*(array[:-1] for array in read_ranks(ranks))))
+    cautions = done.again(report_only=True).comparison.cautions
+    assert sum("left out, since it is damaged" in caution for caution in cautions) == 2
+
+
+def test_damaged_runs_are_run_again_and_their_files_named(done: Done, ran: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    damage(done.folder("uniform", "1") / "ranks.npz", "truncated")
+    damage(done.folder("reference", "0") / "run.json", "truncated")
+    result = done.again()
+    assert ran == ["reference/toy seed 0", "uniform/toy seed 1"]
+    for system, seed, name in (("uniform", "1", "ranks.npz"), ("reference", "0", "run.json")):
+        said = [text for text in caplog.messages if text.startswith(f"{system}/toy seed {seed} is damaged and is run again: ")]
+        assert len(said) == 1
+        assert str(done.folder(system, seed) / name) in said[0]
+    assert row_of(result, "uniform").cells["toy"].seeds == (0, 1)
+    assert not any("since it is damaged" in caution for caution in result.comparison.cautions)
+
+
+def test_a_damaged_list_of_looks_at_test_blocks_no_tables_but_further_looks(done: Done) -> None:
+    (done.out / "test.json").write_text('[{"date"')
+    assert any("whether the test split" in caution for caution in done.again(report_only=True).comparison.cautions)
+    with pytest.raises(DataError, match=r"test\.json"):
+        done.again(test=True)
+    (done.out / "test.json").write_text('{"date": 1}')
+    with pytest.raises(DataError, match=r"test\.json: the list of looks at the test split is damaged"):
+        done.again(test=True, again=True)
+
+
+def test_missing_weights_are_told_before_the_first_look_at_test(done: Done) -> None:
+    (done.folder("uniform", "1") / "best.safetensors").unlink()
+    with pytest.raises(DataError, match="the best weights are missing"):
+        done.again(test=True)
+    assert not (done.out / "test.json").exists()
+
+
+@pytest.mark.parametrize(("split", "have"), [("dev", "train, test"), ("train", "dev, test")])
+def test_a_data_set_without_its_splits_is_told_before_anything_runs(
+    done: Done, tmp_path: Path, ran: list[str], split: str, have: str
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(done.root / "toy", root / "toy")
+    (root / "toy" / f"{split}.jsonl").unlink()
+    with pytest.raises(SettingError, match=rf"nothing was started:\n  - data.toy: .*no mentions in split '{split}' .it has: {have}."):
+        done._replace(root=root, out=tmp_path / "new").again()
+    assert ran == []
+
+
+def test_a_data_set_that_cannot_be_read_is_told_before_anything_runs(done: Done, tmp_path: Path, ran: list[str]) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(done.root / "toy", root / "toy")
+    (root / "toy" / "dev.jsonl").write_text("{")
+    with pytest.raises(SettingError, match=r"nothing was started:\n  - data.toy: .*dev.jsonl"):
+        done._replace(root=root, out=tmp_path / "new").again()
     assert ran == []
 
 
@@ -394,12 +574,13 @@ def test_processes_side_by_side_give_the_same_scores(finished: Done, tmp_path: P
 
 def test_test_is_evaluated_once_with_the_weights_that_dev_chose(done: Done, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    result = done.again(test=True)
+    result = done.again(test=True, only=["*/toy"], seeds=[0, 1], overrides=["training.log_every=3"])
     assert result.comparison.split == "test"
     assert {file.name for file in result.files} >= {"comparison-test.md", "comparison-test.csv", "comparison-test.html"}
     [occasion] = read_json(done.out / "test.json")
     assert occasion["date"]
     assert occasion["versions"]["pgmel"]
+    assert occasion["asked"] == [str(done.file), "--only", "*/toy", "--set", "training.log_every=3", "--seeds", "0,1"]
     row = next(row for row in result.comparison.tables[0].rows if row.system == "reference")
     dev = next(row for row in done.result.comparison.tables[0].rows if row.system == "reference")
     assert row.cells["toy"].num_mentions == len(read_ranks(done.out / "test" / "toy" / "reference" / "seed-0" / "ranks.npz").trained)

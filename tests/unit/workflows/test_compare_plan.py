@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy_matrix import write_matrix
 
-from pgmel.errors import SettingError
+from pgmel.errors import DataError, SettingError
 from pgmel.negatives import SAMPLERS
 from pgmel.workflows.compare import Cell, Plan, make_plan, read_matrix
 from pgmel.workflows.compare.plan import NO_PATIENCE
+from pgmel.workflows.compare.record import read_ranks
 
 ROOT = Path(__file__).parents[3]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.toml"))
@@ -108,7 +110,7 @@ def test_all_faults_of_a_matrix_file_are_told_at_once(tmp_path: Path) -> None:
     assert "systems.a.labl is not known here; did you mean 'label'?" in told
     assert "data.toy: give either path or builtin" in told
     assert any(fault.startswith("budgets.0 must be") and "did you mean 'updates'" in fault for fault in told)
-    assert any(fault.startswith("seeds must") or fault.startswith("seeds ") for fault in told)
+    assert "seeds must have at least 1 value, got []" in told
     assert any(fault.startswith("data.a/b: a name consists of") for fault in told)
     assert str(error.value).startswith(f"{len(told)} faults in {file}:")
 
@@ -134,6 +136,68 @@ def test_parts_that_do_not_fit_are_told(tmp_path: Path, change: tuple[str, str],
     with pytest.raises(SettingError) as error:
         read_matrix(file)
     assert [told for told in faults_of(error) if told.startswith(fault)]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [('seeds = "0,1"', "seeds must be a list, got '0,1'"), ('budgets = "wall"', "budgets must be a list, got 'wall'")],
+)
+def test_a_list_is_called_a_list(tmp_path: Path, line: str, fault: str) -> None:
+    file = write_matrix(tmp_path / "m.toml")
+    name = line.partition(" ")[0]
+    file.write_text("\n".join(line if old.startswith(f"{name} =") else old for old in file.read_text().split("\n")))
+    with pytest.raises(SettingError) as error:
+        read_matrix(file)
+    assert faults_of(error) == [fault]
+
+
+def test_a_table_is_called_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text('title = "x"\nseeds = [0]\nreference = "a"\ndata = 3\n[systems.a]\n')
+    with pytest.raises(SettingError) as error:
+        read_matrix(file)
+    assert faults_of(error) == ["data must be a table, got 3"]
+
+
+def test_overrides_where_a_system_never_runs_are_told(tmp_path: Path) -> None:
+    more = '\n[systems.third]\non = ["other"]\n[systems.third.overrides_on]\ntoy = ["negatives.num=3"]\n'
+    with pytest.raises(SettingError, match=r"systems.third.overrides_on: 'toy' is not in `on`, so the system never runs there"):
+        plan_of(write_matrix(tmp_path / "m.toml", data=("toy", "other"), more=more), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("seed=5", "seed cannot be overridden, a comparison sets it itself; list the seeds under `seeds`, or pass --seeds"),
+        ("training.patience=3", "training.patience cannot be overridden, a comparison sets it itself; leave it out: patience is off"),
+        (" data.path = x", "data.path cannot be overridden, a comparison sets it itself; name the folder as `path` of its [data.NAME]"),
+        ("training={patience=3}", "training.patience cannot be overridden"),
+        ("training.tensorboard=true", "training.tensorboard cannot be overridden, a comparison sets it itself; leave it out"),
+    ],
+)
+def test_what_a_comparison_sets_itself_cannot_be_overridden(tmp_path: Path, override: str, remedy: str) -> None:
+    file = write_matrix(tmp_path / "m.toml", {"reference": (), "own": (override,)})
+    with pytest.raises(SettingError) as error:
+        plan_of(file, tmp_path)
+    [told] = faults_of(error)
+    assert told.startswith(f"systems.own.overrides: {remedy}")
+
+
+def test_every_place_of_overrides_is_looked_at(tmp_path: Path) -> None:
+    more = '\n[systems.third]\n[systems.third.overrides_on]\ntoy = ["seed=1"]\n'
+    file = write_matrix(tmp_path / "m.toml", overrides=["training.patience=2"], more=more)
+    file.write_text(file.read_text().replace('path = "toy"\n', 'path = "toy"\noverrides = ["data.path=elsewhere"]\n'))
+    with pytest.raises(SettingError) as error:
+        plan_of(file, tmp_path, overrides=["training.tensorboard=true"])
+    places = {fault.partition(": ")[0] for fault in faults_of(error)}
+    assert places == {"overrides", "data.toy.overrides", "systems.third.overrides_on.toy", "--set"}
+
+
+def test_a_configuration_made_for_training_may_have_what_a_comparison_sets_itself(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('seed = 9\n[training]\npatience = 2\n[data]\npath = "elsewhere"\n')
+    file = write_matrix(tmp_path / "m.toml")
+    file.write_text(file.read_text().replace('path = "toy"\n', 'path = "toy"\nconfig = "c.toml"\n'))
+    assert {cell.settings.training.patience for cell in plan_of(file, tmp_path).cells} == {NO_PATIENCE}
 
 
 def test_faulty_settings_of_all_cells_are_told_once_each_before_anything_runs(tmp_path: Path) -> None:
@@ -205,3 +269,17 @@ def test_the_negatives_experiments_have_every_sampler(name: str) -> None:
     file = ROOT / "experiments" / f"{name}.toml"
     plan = make_plan(read_matrix(file), file, need_data=False)
     assert {cell.settings.negatives.sampler for cell in plan.cells} == set(SAMPLERS)
+
+
+@pytest.mark.parametrize("what", ["objects", "text", "zip", "array"])
+def test_ranks_that_cannot_be_read_are_named(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "ranks.npz"
+    if what == "objects":
+        np.savez(file, trained=np.array([{}], dtype=object), zero_shot=np.ones(1), groups=np.ones(1))
+    elif what == "array":
+        with file.open("wb") as opened:
+            np.save(opened, np.ones(3))
+    else:
+        file.write_bytes(b"PK\x03\x04 damaged" if what == "zip" else b"1,2,3")
+    with pytest.raises(DataError, match=rf"{file}: the ranks cannot be read"):
+        read_ranks(file)

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from toy_runs import ToyRun, run_cli
+from toy_runs import ToyRun, read_lines, run_cli, write_lines
 
-from pgmel.errors import DataError, SettingError
+from pgmel.errors import BundleError, DataError, SettingError
 from pgmel.files import read_json, write_json
-from pgmel.linking import Decision, Linker, check_bundle
+from pgmel.linking import Decision, Linker, check_bundle, read_card
 from pgmel.records import NIL
 from pgmel.workflows.calibrate import PrecisionChanges, calibrate_bundle
 from pgmel.workflows.evaluate import evaluate_bundle
@@ -86,8 +86,38 @@ def test_a_split_that_is_not_there(toy_run: ToyRun, bundle: Path) -> None:
 def test_the_command_says_what_was_reached(toy_run: ToyRun, bundle: Path) -> None:
     outcome = run_cli("calibrate", "--bundle", bundle, "--data", toy_run.data, "--nil-precision", 0.2)
     assert outcome.code == 0, outcome.err
-    assert outcome.out.startswith("NIL is answered where its probability is at least 0.")
+    first, second, *others = outcome.out.splitlines()
+    assert first == f"calibrated on dev, {read_card(bundle)['decision']['num_mentions']} mentions: {bundle}"
+    assert second.startswith("NIL is answered where its probability is at least 0.")
     assert "asked for 0.2" in outcome.out
-    assert outcome.out.count("\n") == 1
+    assert len(others) >= 3
+    assert all(line.startswith("  ") and len(line) < 100 for line in others)
     shown = run_cli("calibrate", "--bundle", bundle, "--data", toy_run.data, "--json").json()
     assert shown == read_json(bundle / "card.json")["decision"]
+
+
+def test_as_many_other_mentions_are_not_taken_for_those_that_it_was_fitted_on(toy_run: ToyRun, bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(toy_run.data, tmp_path / "other")
+    lines = read_lines(tmp_path / "other" / "dev.jsonl")
+    lines[0]["context"] += " Again."
+    write_lines(tmp_path / "other" / "dev.jsonl", lines)
+
+    def folds(data: Path) -> int:
+        removed = evaluate_bundle(bundle, data, "dev", remove_gold=0.3, show_progress=False).removed_gold
+        assert removed is not None
+        return removed.num_folds
+
+    assert (folds(toy_run.data), folds(tmp_path / "other")) == (5, 0)
+    card = read_json(bundle / "card.json")
+    del card["data"]["digests"]  # as older versions wrote it
+    write_json(bundle / "card.json", card)
+    assert folds(tmp_path / "other") == 5
+
+
+def test_a_bundle_that_cannot_be_written_is_told_before_anything_is_encoded(
+    toy_run: ToyRun, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != bundle)  # tests may run as somebody who may write anywhere
+    monkeypatch.setattr("pgmel.workflows.calibrate.load_material", None)
+    with pytest.raises(BundleError, match=f"cannot be changed: nothing may be written in {bundle}"):
+        calibrate_bundle(bundle, toy_run.data, show_progress=False)

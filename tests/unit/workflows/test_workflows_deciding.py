@@ -10,7 +10,8 @@ from pgmel.errors import SettingError
 from pgmel.evaluation import draw_removed, measure_nil
 from pgmel.linking import Decision, DevScores, cross_fit, fit_decision
 from pgmel.settings import Settings
-from pgmel.workflows.deciding import RemovedJudgement, decision_goals, judge_removed, sentences_of
+from pgmel.workflows.clusters import clusters_of
+from pgmel.workflows.deciding import Found, RemovedJudgement, decision_goals, judge_nil, judge_removed
 from pgmel.workflows.evaluate import evaluate_bundle
 from pgmel.workflows.material import Split
 
@@ -32,11 +33,11 @@ class World:
         self.split = Split(mentions, material.splits["dev"].features, self.gold, self.gold < 0)
         self.asked: list[tuple[np.ndarray, int]] = []
 
-    def rank(self, kept: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def rank(self, kept: np.ndarray, count: int) -> Found:
         self.asked.append((kept.copy(), count))
         table = np.where(kept, self.table, -np.inf)
         rows = np.argsort(-table, axis=1)[:, :count]
-        return np.take_along_axis(table, rows, axis=1), rows
+        return Found(np.take_along_axis(table, rows, axis=1), rows, None)
 
     def judge(self, is_fitted_here: bool, settings: Settings, share: float = 0.2) -> RemovedJudgement:
         return judge_removed(self.rank, ENTITIES, self.split, DECISION, is_fitted_here, settings, share)
@@ -83,15 +84,15 @@ def test_figures_are_those_of_a_slow_loop_over_the_smaller_kb(world: World, sett
 def test_mentions_that_fitted_the_decision_are_judged_by_others_fitted_on_the_whole_kb(world: World, settings: Settings) -> None:
     found = world.judge(True, settings).result
     assert [(int(kept.sum()), count) for kept, count in world.asked] == [(found.num_entities, KEPT), (ENTITIES, KEPT + 1)]
-    whole, rows = world.rank(np.ones(ENTITIES, bool), KEPT + 1)
+    whole, rows, _ = world.rank(np.ones(ENTITIES, bool), KEPT + 1)
     hit = rows == world.gold[:, None]
     dev = DevScores(whole, np.where(hit.any(axis=1), hit.argmax(axis=1), -1), world.split.is_nil)
-    groups = sentences_of(world.split, np.arange(MENTIONS))
+    groups = clusters_of(world.split, np.arange(MENTIONS))
     folds, fitted = cross_fit(dev, np.random.default_rng(settings.seed), groups, decision_goals(settings), KEPT)
     removed = draw_removed(world.gold, 0.2, np.random.default_rng(settings.seed))
     kept = np.ones(ENTITIES, bool)
     kept[removed] = False
-    scores, candidates = world.rank(kept, KEPT)
+    scores, candidates, _ = world.rank(kept, KEPT)
     linked = np.empty(MENTIONS, bool)
     for row in range(MENTIONS):
         likely, nil = fitted[folds[row]].probabilities(scores[row : row + 1])
@@ -99,6 +100,28 @@ def test_mentions_that_fitted_the_decision_are_judged_by_others_fitted_on_the_wh
     is_nil = world.split.is_nil | np.isin(world.gold, removed)
     expected = measure_nil(is_nil, ~linked, candidates[:, 0] == world.gold, 100, 0.95, np.random.default_rng(0), groups)
     assert (found.num_folds, found.nil.true_nil, found.nil.false_nil) == (5, expected.true_nil, expected.false_nil)
+
+
+def test_nil_mentions_of_the_split_that_the_decision_was_fitted_on_are_judged_by_others(world: World, settings: Settings) -> None:
+    whole = world.rank(np.ones(ENTITIES, bool), KEPT + 1)
+    own, none = judge_nil(whole, world.split, DECISION, False, settings)
+    linked, num_folds = judge_nil(whole, world.split, DECISION, True, settings)
+    likely, nil = DECISION.probabilities(whole.scores[:, :KEPT])
+    assert (none, num_folds) == (0, 5)
+    np.testing.assert_array_equal(own, DECISION.links(likely[:, 0], nil))
+    hit = whole.rows == world.gold[:, None]
+    dev = DevScores(whole.scores, np.where(hit.any(axis=1), hit.argmax(axis=1), -1), world.split.is_nil)
+    groups = clusters_of(world.split, np.arange(MENTIONS))
+    folds, fitted = cross_fit(dev, np.random.default_rng(settings.seed), groups, decision_goals(settings), KEPT)
+    for row in range(MENTIONS):
+        likely, nil = fitted[folds[row]].probabilities(whole.scores[row : row + 1, :KEPT])
+        assert linked[row] == fitted[folds[row]].links(likely[:, 0], nil)[0]
+
+
+def test_too_few_sentences_are_judged_in_sample_and_marked(world: World, settings: Settings) -> None:
+    few = Split(world.split.mentions[:12], world.split.features, world.gold[:12], world.split.is_nil[:12])
+    found = Found(*(part[:12] for part in world.rank(np.ones(ENTITIES, bool), KEPT + 1)[:2]), None)
+    assert judge_nil(found, few, DECISION, True, settings)[1] == 1
 
 
 def test_curves_end_where_the_figures_are(world: World, settings: Settings) -> None:

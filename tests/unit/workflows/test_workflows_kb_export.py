@@ -34,3 +34,15 @@ def test_a_file_is_replaced_only_when_asked(kb: Path, tmp_path: Path) -> None:
     assert (tmp_path / "kb.jsonl").read_text() == "mine"
     export_kb(kb, tmp_path / "kb.jsonl", overwrite=True)
     assert len((tmp_path / "kb.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("folder", "is a folder; name a file in it"), ("kb.sqlite", "is the knowledge base itself"), ("file/kb.jsonl", "is a file")],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_read(kb: Path, out: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kb / "folder").mkdir()
+    (kb / "file").write_text("mine")
+    monkeypatch.setattr(KnowledgeBase, "open", None)
+    with pytest.raises(KnowledgeBaseError, match=message):
+        export_kb(kb, kb / out, overwrite=True)

@@ -174,14 +174,14 @@ def test_no_nil_figures_where_nothing_is_nil(world: ToyWorld) -> None:
 
 
 def test_top_lists_are_the_best_of_a_full_sort(vectors: Vectors) -> None:
-    scores, rows = find_top(vectors, 4)
+    scores, rows, _ = find_top(vectors, 4)
     table = vectors.mentions @ vectors.entities.T
     assert np.array_equal(rows, np.argsort(-table, axis=1)[:, :4])
     assert np.allclose(scores, np.take_along_axis(table, rows, axis=1), atol=1e-6)
 
 
 def test_top_lists_are_no_longer_than_the_kb(vectors: Vectors) -> None:
-    scores, _ = find_top(vectors, 100)
+    scores, *_ = find_top(vectors, 100)
     assert np.isfinite(scores).sum() == 30 * 30
 
 

@@ -108,7 +108,8 @@ def test_a_split_that_calibration_has_not_seen_is_judged_by_it_directly(toy_run:
     assert page.data["split"] == "test"
     assert "has not seen these" in page.reliability_note
     assert page.training is not None
-    assert page.training.start == {}
+    recorded = EvaluationResult.from_dict(read_json(folder / "results.json")["zero_shot"])
+    assert page.training.start["dev_h_at_1"] == recorded.overall.h_at_1.value  # of dev still, as the curves are
     assert not any("have read the split" in note for note in page.notes)
 
 
@@ -140,7 +141,7 @@ def test_cross_fitting_never_judges_a_mention_by_its_own_sentence(
         def __init__(self, fitted: set[str]) -> None:
             self.fitted = fitted
 
-        def probabilities(self, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def probabilities(self, asked: np.ndarray, _: None) -> tuple[np.ndarray, np.ndarray]:
             judged = {sentence[float(score)] for score in asked[:, 0]}
             assert judged.isdisjoint(self.fitted)
             seen.append(judged)
@@ -240,6 +241,15 @@ def test_too_many_errors_are_capped_and_counted(toy_run: ToyRun, folder: Path, l
     text = (folder.parent / "page.html").read_text(encoding="utf-8")
     assert f"{page.error_sample.num_errors} of 30 mentions were answered wrongly; 2 of them are shown" in text
     assert report(folder, num_errors=0).errors == ()
+
+
+def test_errors_of_one_kind_share_no_places(toy_run: ToyRun, links: SplitLinks) -> None:
+    count = len(links.is_linked)
+    alike = links._replace(top=links.top._replace(is_nil=np.zeros(count, bool)), is_linked=np.ones(count, bool))
+    errors, sample = alike.sample_errors(toy_run.result.material, toy_run.result.material.splits["dev"], 1)
+    assert len(errors) == 1 < sample.num_errors
+    assert list(sample.kinds) == ["wrong_entity"]
+    assert "share of the places" not in sample.order
 
 
 @pytest.mark.parametrize(
@@ -498,6 +508,56 @@ def test_data_that_nobody_names_are_asked_for(folder: Path) -> None:
     edit(folder / "settings.json", data=values["data"] | {"path": None})
     with pytest.raises(SettingError, match=r"does not say where its data are; name them with --data"):
         report(folder)
+
+
+def damage(file: Path, how: str) -> None:
+    """Spoil a run's settings in such a way that the place of the data can still be read."""
+    values = read_json(file)
+    if how == "unknown key":
+        edit(file, training=values["training"] | {"margins": 0.3})
+    elif how == "cut off":
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text[: len(text) // 2], encoding="utf-8")
+    else:
+        edit(file, seed="many")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (
+            "unknown key",
+            r"settings\.json is of another version, or was changed \(training\.margins is not a setting; .*margin",
+        ),
+        ("cut off", r"settings cannot be used: .*settings\.json.*not valid JSON"),
+        ("wrong type", r"settings\.json is of another version, or was changed \(seed.*\), and is left aside\."),
+    ],
+)
+def test_damaged_settings_are_told_and_the_data_still_found(toy_run: ToyRun, folder: Path, how: str, said: str) -> None:
+    damage(folder / "settings.json", how)
+    page = report(folder)
+    assert re.search(said, page.notice)
+    assert page.data["root"] == str(toy_run.data.absolute())
+
+
+@pytest.mark.parametrize("content", ["", "{", "garbage", "[1]", '{"data": {"path": 3}}', '{"data": {"path": "\\ud800"}}'])
+def test_settings_that_say_nothing_are_named_where_data_are_asked_for(folder: Path, content: str) -> None:
+    (folder / "settings.json").write_text(content, encoding="utf-8")
+    with pytest.raises(SettingError, match=r"(?s)name them with --data FOLDER.*settings\.json"):
+        report(folder)
+
+
+def test_an_unfinished_run_with_damaged_settings_still_has_curves(folder: Path) -> None:
+    shutil.rmtree(folder / "bundle")
+    damage(folder / "settings.json", "unknown key")
+    page = report(folder)
+    assert "training.margins is not a setting" in page.notice
+    assert section_ids(folder) == {"training", "run"}
+
+
+def test_a_metrics_file_without_rows_is_remarked_on(folder: Path) -> None:
+    (folder / "metrics.csv").write_text((folder / "metrics.csv").read_text().splitlines()[0] + "\n")
+    assert re.search(r"There are no curves: .*metrics\.csv holds no usable row\.", report(folder).notice)
 
 
 def test_data_that_are_gone_are_named(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from toy_runs import ToyRun, quick_settings, run_cli, write_lines
 
+from pgmel.candidates import NameIndex
 from pgmel.evaluation import rank_against_kb
 from pgmel.files import read_json
 from pgmel.linking import Linker, check_bundle, read_card
@@ -25,7 +26,7 @@ from pgmel.workflows.kb import KbOptions, change_kb
 from pgmel.workflows.measuring import Vectors, add_second_stage, embed, find_top, fit_nil, make_ranker, measure_split, rank_in_kb
 from pgmel.workflows.preparation import prepare
 from pgmel.workflows.report import report_run
-from pgmel.workflows.reranking import auxiliary_settings, hold_out, reads_text, train_reranker
+from pgmel.workflows.reranking import _misspell_some, auxiliary_settings, hold_out, reads_text, train_reranker
 from pgmel.workflows.train import train
 
 WEIGHT = -0.6
@@ -48,12 +49,12 @@ def reranked_run(toy_data: Path, toy_cache: Path, tmp_path_factory: pytest.TempP
     return ToyRun(toy_data, settings, folder, run)
 
 
-@pytest.fixture
-def preferring() -> Reranker:
-    """A re-ranker of three candidates that looks at one feature."""
+@pytest.fixture(params=[0, 2], ids=["nearest alone", "by name too"])
+def preferring(request: pytest.FixtureRequest) -> Reranker:
+    """A re-ranker of three candidates, and of two by name, that looks at one feature."""
     weights = np.zeros(len(FEATURES), np.float32)
     weights[FEATURES.index("described_count")] = WEIGHT
-    return Reranker(weights, 3)
+    return Reranker(weights, 3, by_name=request.param)
 
 
 class TestTraining:
@@ -73,6 +74,7 @@ class TestTraining:
         assert results["second_stage"]["mean_b"] == results["reranked"]["overall"]["h_at_1"]["value"]
         assert results["reranked"]["system"] == "re-ranked"
         assert set(card["reranker"]["weights"]) == set(FEATURES)
+        assert card["reranker"]["by_name"] == 5
         assert card["reranker"]["about"]["held_out_mentions"] > 5
         assert run.final is run.reranked
         assert check_bundle(run.bundle) == []
@@ -102,7 +104,7 @@ class TestTraining:
         assert found is not None
         np.testing.assert_allclose(found.weights, Reranker.load(reranked_run.result.bundle / "reranker").weights, atol=1e-5)
 
-    def test_held_out_sentences_are_whole(self, toy_run: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_held_out_clusters_are_whole(self, toy_run: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LEAST[0], 5)
         split = toy_run.result.material.splits["train"]
         shared = tuple(replace(mention, context=f"sentence {row % 12}") for row, mention in enumerate(split.mentions))
@@ -111,6 +113,18 @@ class TestTraining:
         assert len({row % 12 for row in np.flatnonzero(held)}) == 3
         assert not {row % 12 for row in np.flatnonzero(held)} & {row % 12 for row in np.flatnonzero(~held)}
 
+    def test_some_held_out_mentions_come_again_misspelt(self, toy_run: ToyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pgmel.workflows.reranking.MISSPELT", 4)
+        split = toy_run.result.material.splits["train"]
+        made = _misspell_some(split, toy_run.result.material, np.random.default_rng(0))
+        assert len(split.mentions) // 8 < len(made.mentions) <= len(split.mentions) // 4
+        places = {mention.id: place for place, mention in enumerate(split.mentions)}
+        for copy, gold, place in zip(made.mentions, made.gold_rows, made.rows, strict=True):
+            written = split.mentions[places[copy.id]]
+            assert copy.surface != written.surface
+            assert (gold, place) == (split.gold_rows[places[copy.id]], places[copy.id])
+        assert len(made.features) == len(made.mentions)
+
     def test_the_auxiliary_training_is_cheap(self) -> None:
         settings = auxiliary_settings(
             Settings.model_validate(
@@ -118,6 +132,11 @@ class TestTraining:
             )
         )
         assert (settings.training.epochs, settings.features.train_encoder, settings.negatives.sampler) == (3, "none", "hardest")
+
+    @pytest.mark.parametrize("name", ["train", "held-out", "held-out, held out"])
+    def test_the_held_out_part_is_not_called_like_the_training_split(self, name: str) -> None:
+        settings = auxiliary_settings(Settings.model_validate({"data": {"train_split": name}}))
+        assert settings.data.train_split == name != settings.data.dev_split
 
     def test_an_interrupted_auxiliary_training_goes_on(self, reranked_run: ToyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for limit in LEAST:
@@ -160,18 +179,23 @@ class TestMeasuring:
         """Return the score of every kept entity after ranking again, by loops."""
         material = toy_run.result.material
         dense = {row: float(vectors.mentions[place] @ vectors.entities[row]) for row in kept}
+        assert vectors.second is not None
+        by_name = vectors.second._rescorer.reranker.by_name
         order = sorted(kept, key=lambda row: (-dense[row], row))
+        names = NameIndex.build((row, entity.name, entity.aliases) for row, entity in enumerate(material.dataset.entities))
+        _, (found,) = names.search([material.splits["dev"].mentions[place].surface], 30)
+        chosen = dict.fromkeys([*order[:3], *[row for row in found.tolist() if row in kept][:by_name]])
         mention = MentionFacts.of(material.splits["dev"].mentions[place])
         column = FEATURES.index("described_count")
         new = dict(dense)
-        for row in order[:3]:
+        for row in chosen:
             new[row] += WEIGHT * float(pair_features(mention, [EntityFacts.of(material.dataset.entities[row])])[0, column])
-        lowest = min(new[row] for row in order[:3])
-        drop = min(0.0, lowest - max((dense[row] for row in order[3:]), default=-9.0) - 1e-5)
-        return {row: score + (drop if row in order[3:] else 0.0) for row, score in new.items()}
+        lowest = min(new[row] for row in chosen)
+        drop = min(0.0, lowest - max((dense[row] for row in order if row not in chosen), default=-9.0) - 1e-5)
+        return {row: score + (0.0 if row in chosen else drop) for row, score in new.items()}
 
     def test_the_best_candidates_are_those_of_slow_loops(self, toy_run: ToyRun, vectors: Vectors) -> None:
-        scores, rows = find_top(vectors, 8)
+        scores, rows, _ = find_top(vectors, 8)
         for place in range(len(rows)):
             slow = self.slow_scores(toy_run, vectors, place, list(range(30)))
             np.testing.assert_allclose(scores[place], sorted(slow.values(), reverse=True)[:8], atol=1e-6)
@@ -180,7 +204,7 @@ class TestMeasuring:
     def test_a_part_of_the_kb_is_ranked_again_for_itself(self, toy_run: ToyRun, vectors: Vectors) -> None:
         split = toy_run.result.material.splits["dev"]
         kept = np.arange(30) % 3 != 0
-        scores, rows = make_ranker(vectors, split)(kept, 2)
+        scores, rows, _ = make_ranker(vectors, split)(kept, 2)
         annotated = np.flatnonzero(split.rankable | split.is_nil)
         for line, place in enumerate(annotated):
             slow = self.slow_scores(toy_run, vectors, int(place), np.flatnonzero(kept).tolist())
@@ -215,6 +239,20 @@ class TestMeasuring:
         ranks = rank_in_kb(bound, np.array([1]))
         assert (ranks.optimistic[0], ranks.realistic[0], ranks.pessimistic[0]) == (1, 15.5, 30)
 
+    def test_a_gold_entity_that_came_by_name_alone_can_come_first(self, toy_run: ToyRun) -> None:
+        material = toy_run.result.material
+        split = material.splits["dev"]
+        weights = np.zeros(len(FEATURES), np.float32)
+        weights[FEATURES.index("any_slipped")] = 5.0
+        names = tuple(Entity(f"E{row}", f"Name{chr(97 + row % 26)}zzz") for row in range(30))
+        mentions = tuple(replace(split.mentions[0], id=f"M{row}", surface="Naemczzz", context="") for row in range(2))
+        changed = replace(material, dataset=replace(material.dataset, entities=names), splits={"dev": replace(split, mentions=mentions)})
+        flat = Vectors(np.ones((2, 1), np.float32), np.linspace(1, 0, 30, dtype=np.float32)[:, None])
+        gold = np.array([28, 20])  # "Nameczzz" is 2 and 28; the other one keeps its place, but for those that came by name
+        for by_name, expected in ((0, [29, 21]), (2, [2, 22])):
+            bound = add_second_stage(flat, Reranker(weights, 2, by_name=by_name), changed, "dev")
+            assert rank_in_kb(bound, gold).realistic.tolist() == expected
+
     def test_candidate_lists_are_ranked_again(self, toy_run: ToyRun, vectors: Vectors) -> None:
         material = toy_run.result.material
         split = material.splits["dev"]
@@ -232,7 +270,7 @@ class TestMeasuring:
         assert run.reranked is not None
         assert run.decision is not None
         split = run.material.splits["dev"]
-        scores, rows = find_top(run.reranked.vectors, 10)
+        scores, rows, _ = find_top(run.reranked.vectors, 10)
         with Linker.load(run.bundle) as linker:
             links = linker.link(split.mentions)
         ids = [entity.id for entity in run.material.dataset.entities]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from toy_runs import ToyRun, bundle_vectors, quick_settings, read_lines, run_cli, set_options, start_cli, write_lines, write_toy
 
-from pgmel.errors import CheckpointError, DataError, SettingError
+from pgmel.errors import BundleError, CheckpointError, DataError, SettingError
 from pgmel.evaluation import EvaluationResult, read_result
 from pgmel.files import read_json
 from pgmel.linking import Decision, Linker, check_bundle, read_card
@@ -297,6 +297,13 @@ def test_a_folder_that_cannot_be_is_noticed_before_the_data_are_read(tmp_path: P
     with pytest.raises(SettingError, match=f"{tmp_path / 'file'} is a file; name another folder with --out"):
         train(quick_settings(), tmp_path / out, tmp_path / "no data", show_progress=False)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_bundle_that_could_not_be_written_is_noticed_before_the_data_are_read(tmp_path: Path) -> None:
+    (tmp_path / "run" / "bundle").mkdir(parents=True)
+    (tmp_path / "run" / "bundle" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match="is not empty and no bundle"):
+        train(quick_settings(), tmp_path / "run", tmp_path / "no data", show_progress=False)
 
 
 def test_missing_data_leave_no_folder(tmp_path: Path) -> None:

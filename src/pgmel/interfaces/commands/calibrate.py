@@ -8,6 +8,7 @@ from rich.console import Console
 
 from pgmel.files import encode_json
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
+from pgmel.interfaces.showing import show_decision
 
 __all__ = ["EPILOG", "calibrate"]
 
@@ -37,13 +38,12 @@ def calibrate(
     device: Annotated[str, typer.Option(help="Where encoders and model run: auto, cpu, cuda.")] = "auto",
     text_encoder: TextEncoderOption = None,
     image_encoder: ImageEncoderOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as one JSON object instead of a sentence.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as one JSON object instead of text.")] = False,
 ) -> None:
     """Fit probabilities and thresholds of a bundle anew: for other precisions, or on mentions that look more like yours.
 
     Model, knowledge base and indexes stay as they are. A bundle that was never trained gets its probabilities this way.
     """
-    from pgmel.linking import describe_decision
     from pgmel.workflows.calibrate import PrecisionChanges, calibrate_bundle
 
     decision = calibrate_bundle(
@@ -60,4 +60,6 @@ def calibrate(
     if as_json:
         typer.echo(encode_json(decision.to_dict()), nl=False)
     else:
-        Console().print(describe_decision(decision, split), soft_wrap=True, markup=False, highlight=False)
+        console = Console()
+        console.print(f"calibrated on {split}, {decision.num_mentions:,} mentions: {bundle}", soft_wrap=True, markup=False, highlight=False)
+        show_decision(console, decision, split)

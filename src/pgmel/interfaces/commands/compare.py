@@ -82,22 +82,25 @@ def _render(comparison: "Comparison", table: "ComparisonTable") -> Table:
     shown = Table(
         title=escape(f"{comparison.title}: {table.title.lower()}, {comparison.split}"),
         title_justify="left",
-        caption=f"▲ better, ▼ worse than {escape(comparison.reference_label)} (adjusted p < 0.05); H@1 / MRR, means over seeds",
+        caption=f"▲ better, ▼ worse than {escape(comparison.reference_label)} (adjusted p < 0.05); H@1 / MRR"
+        + (", means over seeds" if table.num_seeds > 1 else ", one seed")
+        + ("; †: see the notes in the written tables" if table.notes else ""),
         caption_justify="left",
     )
     shown.add_column("system")
     with_mean = any(row.mean for row in table.rows)
-    for label in [*comparison.data.values(), *(["mean"] if with_mean else [])]:
+    for label in [*(["mean"] if with_mean else []), *comparison.data.values()]:
         shown.add_column(escape(label), justify="right")
     for row in table.rows:
-        cells = [*(row.cells.get(data) for data in comparison.data), *([row.mean] if with_mean else [])]
+        cells = [*([row.mean] if with_mean else []), *(row.cells.get(data) for data in comparison.data)]
         shown.add_row(escape(row.label), *(_cell(cell) for cell in cells))
     return shown
 
 
 def _cell(cell: "ComparisonCell | None") -> str:
-    from pgmel.evaluation.comparison_tables import mark_of
+    from pgmel.evaluation.comparison_tables import NOTED, mark_of
 
     if cell is None:
         return ""
-    return " / ".join(f"{cell.scores[metric].value:.3f}{mark_of(cell, metric)}" for metric in ("h_at_1", "mrr"))
+    figures = " / ".join(f"{cell.scores[metric].value:.3f}{mark_of(cell, metric)}" for metric in ("h_at_1", "mrr"))
+    return figures + NOTED * bool(cell.flags)

@@ -91,6 +91,10 @@ def evaluate(
     console.print("H@1 by rule for ties: " + ", ".join(f"{rule} {values['h_at_1']:.4f}" for rule, values in ties.items()))
 
 
+_HOW: Final = {0: "", 1: " (in-sample: the decision was fitted on these very mentions, too few for cross-fitting; too good to be true)"}
+_CROSS_FITTED: Final = " (cross-fitted: the decision was fitted on these mentions)"
+
+
 def _describe_removed(found: "RemovedGold") -> list[str]:
     how = {0: "the bundle's own decision", 1: "the bundle's decision on the mentions that it was fitted on, which is too good to be true"}
     judged = how.get(found.num_folds, f"cross-fitted over {found.num_folds} parts of the sentences, as the decision was fitted on them")
@@ -110,7 +114,7 @@ def _sentence(nil: "NilMetrics") -> str:
     figures = f"precision {_value(nil.precision)}, recall {_value(nil.recall)}, F1 {_value(nil.f1)}"
     answers = f"{nil.true_nil + nil.false_nil:,} answers, {nil.num_nil:,} mentions without an entity"
     right = f"{nil.accuracy.value:.1%} of {nil.num_mentions:,} mentions decided rightly, NIL or not"
-    return f"NIL{threshold}: {figures} ({answers}); {right}"
+    return f"NIL{threshold}: {figures} ({answers}); {right}{_HOW.get(nil.num_folds, _CROSS_FITTED)}"
 
 
 def _value(interval: "Interval | None") -> str:

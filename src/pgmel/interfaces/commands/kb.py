@@ -1,7 +1,7 @@
 """``pgmel kb``: build a knowledge base from a file, change it, check it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Build, change and check knowledge bases.")
+
+_LISTED: Final = 20
 
 SourceArgument = Annotated[Path, typer.Argument(help="File of entities.", show_default=False)]
 TargetArgument = Annotated[Path, typer.Argument(help="Bundle, or what `pgmel kb build` wrote.", show_default=False)]
@@ -87,6 +89,8 @@ def build(
     typer.echo(f"{about['entities']:,} entities; knowledge base: {out}")
     mapped = {role: [column] if isinstance(column, str) else column for role, column in about["columns"].items() if column}
     typer.echo("columns: " + ", ".join(f"{role} = {' + '.join(names)}" for role, names in mapped.items()))
+    if about["unused_columns"]:
+        typer.echo(f"columns left out: {_listed(about['unused_columns'])} (--attributes takes them in)")
     if about["left_out"]:
         typer.echo(f"left out as asked: {about['left_out']:,}")
     _show_rest(about)
@@ -216,6 +220,11 @@ def export(
     typer.echo(f"{export_kb(target, out, overwrite):,} entities: {out}")
 
 
+def _listed(names: list[str]) -> str:
+    """Return names in one line, the first ones of many."""
+    return ", ".join([*names[:_LISTED], *([f"and {len(names) - _LISTED:,} more"] if len(names) > _LISTED else [])])
+
+
 def _limits(fetch: bool, max_mb: float, timeout_s: float) -> "FetchLimits | None":
     from pgmel.kb.picture_sources import FetchLimits
 
@@ -250,6 +259,10 @@ def _show_rest(about: dict[str, Any]) -> None:
     counts = about["pictures"]
     if counts.get("named"):
         typer.echo("pictures: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count))
+    for text in about["first_missing_pictures"]:
+        typer.echo(f"  picture missing: {text}", err=True)
+    if len(about["first_missing_pictures"]) < counts.get("missing", 0):
+        typer.echo("  and more", err=True)
     if counts.get("missing") and not counts.get("found"):
         typer.echo("no picture was found; say where they are with --pictures, a folder or an archive", err=True)
     if counts.get("not_fetched"):

@@ -35,7 +35,9 @@ from pgmel.interfaces.commands.link_options import (
     StartColumnOption,
     StrictOption,
 )
+from pgmel.interfaces.opening import open_linker
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
+from pgmel.progress import waiting
 from pgmel.records import Link, Mention
 
 if TYPE_CHECKING:
@@ -72,7 +74,8 @@ MinProbabilityOption = Annotated[
     ),
 ]
 ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Say why each candidate has its score; linking then takes dozens of times as long.")
+    bool,
+    typer.Option("--explain", help="Say why each candidate has its score; linking then takes several times as long, more with pictures."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
@@ -113,12 +116,12 @@ def link(
     A file is linked in order and in bounded memory. After Ctrl-C the same command continues where it stopped. Rows that cannot be used
     are kept aside with their number and the reason; a picture that is missing or broken is no fault: its mention is linked by text.
     """
-    from pgmel.linking import BulkJob, BulkOptions, InputOptions, Linker, bundle_identity
+    with waiting("starting", tell=False):
+        from pgmel.linking import BulkJob, BulkOptions, InputOptions, Linker, bundle_identity
 
     def load() -> Linker:
-        from pgmel.workflows.train import resolve_device
-
-        linker = Linker.load(bundle, str(resolve_device(device)), text_encoder=text_encoder, image_encoder=image_encoder)
+        with waiting(f"loading {bundle} and its encoders"):
+            linker = open_linker(bundle, device, text_encoder, image_encoder)
         if min_probability is not None:
             linker.require_probability(min_probability)
         return linker
@@ -202,17 +205,18 @@ def _show(console: Console, found: Link, linker: "Linker") -> None:
 
 def _sentence(found: Link, linker: "Linker") -> str:
     if not found.candidates:
-        return "NIL: there is no candidate"
+        return "NIL, unsure: there is no candidate" if found.unsure else "NIL: there is no candidate"
     best = found.candidates[0]
     if not found.is_nil:
         sure = "" if found.probability is None else f", probability {found.probability:.3f}"
         return f"Linked to {best.name} ({best.entity_id}){sure}"
     if best.probability is None or linker.decision is None:
         return "NIL"
-    limit = linker.decision.nil_threshold
-    if limit is not None and found.probability is not None and found.probability >= limit:
-        return f"NIL: the probability {found.probability:.3f} that no entity is meant reaches the threshold {limit:.3f}"
-    return f"NIL: the best candidate's probability {best.probability:.3f} is below the threshold {linker.decision.threshold:.3f}"
+    if not found.unsure:
+        return f"NIL: that the knowledge base lacks the entity has the probability {found.probability:.3f}, which is enough"
+    if linker.decision.threshold is None:
+        return "NIL, unsure: nothing is linked, since no threshold reaches the link precision that was asked for"
+    return f"NIL, unsure: the best candidate's probability {best.probability:.3f} is below the threshold {linker.decision.threshold:.3f}"
 
 
 def _link_file(load: Callable[[], "Linker"], job: "BulkJob", batch_size: int, as_json: bool) -> None:
@@ -250,19 +254,25 @@ def _summarise(job: "BulkJob", errors: Console, as_json: bool) -> None:
             "rows": counts.rows,
             "linked": counts.linked,
             "nil": counts.nil,
+            "unsure": counts.unsure,
             "bad": counts.bad,
             "pictures_missing": counts.pictures_missing,
             "pictures_broken": counts.pictures_broken,
         }
         typer.echo(encode_json(values), nl=False)
     else:
-        _say(Console(), f"{counts.linked:,} mentions linked, {counts.nil:,} NIL: {job.files.output}")
+        unsure = f" ({counts.unsure:,} of them unsure)" if counts.unsure else ""
+        _say(Console(), f"{_counted(counts.linked, 'mention')} linked, {counts.nil:,} NIL{unsure}: {job.files.output}")
     if counts.pictures_missing or counts.pictures_broken:
         _say(
             errors, f"Pictures: {counts.pictures_missing:,} missing, {counts.pictures_broken:,} broken; those mentions were linked by text"
         )
     if counts.bad:
-        _say(errors, f"{counts.bad:,} rows could not be used; with their reasons they are in {job.files.bad}")
+        _say(errors, f"{_counted(counts.bad, 'row')} could not be used; listed with the reason in {job.files.bad}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _say(console: Console, text: str) -> None:

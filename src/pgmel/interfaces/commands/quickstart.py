@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pgmel.files import encode_json
-from pgmel.interfaces.showing import describe_second_stage
+from pgmel.interfaces.showing import describe_second_stage, show_decision
 from pgmel.records import NIL
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def quickstart(
     logger = logging.getLogger("pgmel")
     if not logger.isEnabledFor(logging.DEBUG):
         logger.setLevel(logging.ERROR)
-    from pgmel.linking import describe_decision
     from pgmel.workflows.quickstart import run_quickstart
 
     result = run_quickstart(out, seed)
@@ -58,7 +57,7 @@ def quickstart(
         _print_example(console, example)
     decision = result.run.decision
     if decision is not None:
-        console.print(describe_decision(decision) + ".", soft_wrap=True, markup=False, highlight=False)
+        show_decision(console, decision)
     console.print(f"Done in {result.seconds:.0f} s. Bundle: {result.run.bundle}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Report: {result.report.resolve()}", soft_wrap=True, markup=False, highlight=False)
 

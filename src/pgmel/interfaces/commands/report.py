@@ -14,7 +14,7 @@ EPILOG: Final = "Example: pgmel report runs/wikimel --out wikimel.html"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder that `pgmel train` wrote.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder that `pgmel train` wrote, or one run of `pgmel compare`.", show_default=False)],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; by default report.html in the run's folder.", show_default=False)
     ] = None,
@@ -45,7 +45,8 @@ def report(
 ) -> None:
     """Write one HTML page about a run: what training gained, curves, slices, probabilities, gates, and the errors to browse.
 
-    The page needs nothing else to be read. Of an unfinished run it shows the curves.
+    The page needs nothing else to be read. Of an unfinished run it shows the curves; of a run of a comparison, which keeps no bundle,
+    all but links, errors, probabilities and gates.
     """
     from pgmel.workflows.report import report_run
 
@@ -73,5 +74,9 @@ def report(
             f"H@1 {before:.3f} untrained, {after:.3f} trained; gain {gain.value:+.3f}, "
             f"{page.comparison.confidence:.0%} interval {gain.low:+.3f} to {gain.high:+.3f}",
             highlight=False,
+        )
+    if written.is_finished and not written.has_bundle:
+        console.print(
+            "A run of a comparison keeps no bundle: there are no errors to browse; the report says how to get them.", highlight=False
         )
     console.print(f"Report: {written.file.resolve()}", soft_wrap=True, markup=False, highlight=False)

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import typer
 
 from pgmel.errors import MissingExtraError, SettingError
+from pgmel.interfaces.opening import open_linker
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
-from pgmel.records import Mention
+from pgmel.progress import waiting
 
 if TYPE_CHECKING:
     import socket
@@ -141,10 +142,11 @@ def serve(
             raise MissingExtraError(package, "serve", "pgmel serve")
     token = read_token(token_env, token_file)
 
-    from pgmel.interfaces.http import Limits, ReconciliationOptions, create_app, open_socket, set_up_logs
-    from pgmel.interfaces.http.limits import MIB
-    from pgmel.linking import Linker
-    from pgmel.workflows.train import resolve_device
+    with waiting("starting", tell=False):
+        from pgmel.interfaces.http import Limits, ReconciliationOptions, create_app, open_socket, set_up_logs
+        from pgmel.interfaces.http.limits import MIB
+        from pgmel.interfaces.http.logs import log_event
+        from pgmel.linking import Linker
 
     reconciliation = ReconciliationOptions(
         public_url, service_name, identifier_space, schema_space, view_url, type_attribute, tuple(allow_origin or ())
@@ -162,12 +164,10 @@ def serve(
     # Before the bundle is read: a port that is taken should not cost a minute.
     listening = open_socket(host, port)
     set_up_logs()
-    place = str(resolve_device(device))
+    log_event("loading", bundle=str(bundle))
 
     def load() -> Linker:
-        opened = Linker.load(bundle, place, text_encoder=text_encoder, image_encoder=image_encoder)
-        opened.link([Mention("warm-up", "warm-up")])  # loads what is loaded lazily, so that the first request need not wait for it
-        return opened
+        return open_linker(bundle, device, text_encoder, image_encoder)
 
     with listening, load() as linker:
         app = create_app(

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from pgmel.files import encode_json
-from pgmel.interfaces.showing import describe_second_stage
+from pgmel.interfaces.showing import describe_second_stage, show_decision
 from pgmel.settings import read_settings
 
 __all__ = ["EPILOG", "train"]
@@ -31,7 +31,6 @@ def train(
     """
     settings = read_settings(config, overrides or [])
     from pgmel.evaluation import render_slices, render_table
-    from pgmel.linking import describe_decision
     from pgmel.workflows.train import train as run_training
 
     run = run_training(settings, out, data, restart=restart)
@@ -58,7 +57,7 @@ def train(
         console.print(f"{count:,} mentions of {split} were not ranked: {reason}")
     decision = run.decision
     if decision is not None and settings.linking.nil:
-        console.print(describe_decision(decision, split), markup=False, highlight=False)
+        show_decision(console, decision, split)
     early = ", stopped early" if run.result.stopped_early else ""
     console.print(f"{run.result.steps:,} steps in {run.result.seconds:,.0f} s{early}; best after step {run.result.best_step:,}")
     console.print(f"bundle: {run.bundle}", soft_wrap=True, markup=False, highlight=False)

@@ -38,7 +38,7 @@ def render_reference(openapi: Mapping[str, Any], problems: Mapping[str, tuple[in
     ]
     nested = (
         *("MentionRequest", "CandidateAnswer", "ExplanationAnswer", "ScorePartAnswer", "GatesAnswer", "WordAnswer", "PictureAnswer"),
-        *("LinkAnswer", "SearchHit"),
+        *("LinkAnswer", "SearchHit", "DecidesAnswer", "PrecisionAnswer"),
     )
     parts = [{"name": name, "fields": _fields(schemas[name], schemas)} for name in nested if name in schemas]
     return _template().render(info=openapi["info"], operations=operations, parts=parts, problems=problems)

@@ -4,10 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pgmel.records import LinkDecision
+
 __all__ = [
     "BatchAnswer",
     "BatchRequest",
     "CandidateAnswer",
+    "DecidesAnswer",
     "EntityAnswer",
     "ExplanationAnswer",
     "GatesAnswer",
@@ -16,6 +19,7 @@ __all__ = [
     "LinkRequest",
     "MentionRequest",
     "PictureAnswer",
+    "PrecisionAnswer",
     "ProblemAnswer",
     "ScorePartAnswer",
     "SearchAnswer",
@@ -26,7 +30,7 @@ __all__ = [
 TopK = Annotated[int, Field(ge=1, description="Candidates wanted for each mention.")]
 Details = Annotated[bool, Field(description="Whether candidates carry description, picture and how their name matches.")]
 Explain = Annotated[
-    bool, Field(description="Whether candidates carry an `explanation` of their score; takes as long as linking dozens of mentions.")
+    bool, Field(description="Whether candidates carry an `explanation` of their score; takes several times as long, with a picture more.")
 ]
 
 
@@ -142,7 +146,10 @@ class LinkAnswer(_Answer):
 
     id: str
     mention: str
-    entity_id: str = Field(description="The entity meant, or `NIL`.")
+    entity_id: str = Field(description="The entity meant, or `NIL` where the mention is not linked.")
+    decision: LinkDecision = Field(
+        description="`linked`; `nil`: the knowledge base lacks the entity; `unsure`: not linked, since no candidate is sure enough."
+    )
     name: str | None
     probability: float | None = Field(description="Of the entity, or of NIL.")
     candidates: list[CandidateAnswer]
@@ -180,6 +187,29 @@ class SearchAnswer(_Answer):
     entities: list[SearchHit]
 
 
+class PrecisionAnswer(_Answer):
+    """A precision that was asked for, and what was reached in calibration."""
+
+    target: float | None = Field(description="Share of right answers asked for; null: none was.")
+    in_reach: bool | None = Field(description="Whether a threshold promises it; null: nothing was asked for.")
+    attainable: float | None = Field(description="The highest share that a threshold would promise; null: not looked for.")
+    reached: float | None = Field(description="Share of right answers, on mentions that the threshold did not see; null: no answers.")
+    low: float | None = Field(description="Lower end of its 95 % interval.")
+    high: float | None
+    num_answers: int = Field(description="Answers that it is the share of.")
+
+
+class DecidesAnswer(_Answer):
+    """What the bundle can decide, and how often it was right."""
+
+    linked: bool = Field(description="Whether it links at all: not where no threshold reaches the precision of links asked for.")
+    nil: bool = Field(description="Whether it ever says that the knowledge base lacks an entity.")
+    unsure: bool = Field(description="Whether it leaves mentions unlinked because no candidate is sure enough.")
+    nil_threshold: float | None = Field(description="Probability of NIL from which on the answer is `nil`; null: never.")
+    nil_precision: PrecisionAnswer | None = Field(description="Of the decision `nil`; null where it was not measured.")
+    link_precision: PrecisionAnswer | None = Field(description="Of the decision `linked`; null where it was not measured.")
+
+
 class HealthAnswer(_Answer):
     """That the server is up, and what it serves."""
 
@@ -190,6 +220,7 @@ class HealthAnswer(_Answer):
     threshold: float | None = Field(
         description="Probability from which on the best candidate is linked, unless NIL is likely enough; null: any."
     )
+    decides: DecidesAnswer
     reads_pictures: bool
     token_needed: bool
     limits: dict[str, Any]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
 from pgmel.errors import PgmelError
+from pgmel.interfaces.http.deciding import describe_decisions
 from pgmel.interfaces.http.entities import Entities
 from pgmel.interfaces.http.limits import Limits
 from pgmel.interfaces.http.logs import log_event, log_fault
@@ -59,8 +60,8 @@ class Service:
 
     async def ask(self, question: Callable[[Entities], T]) -> T:
         """Ask something about entities, in a thread."""
-        with self.use() as serving:
-            return await self.call(question, serving.entities)
+        serving = self._serving
+        return await self.call(serving, question, serving.entities)
 
     async def reload(self, load: Callable[[], Linker]) -> None:
         """Put another linker in service; requests in flight are answered by the old one, which is closed then.
@@ -83,9 +84,9 @@ class Service:
             log_event("reloaded", entities=len(linker.kb))
             await old.retire()
 
-    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run something that takes time without holding up other requests."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    async def call(self, serving: Serving, function: Callable[..., T], *arguments: Any) -> T:
+        """Run something that takes time, and holds a linker open, without holding up other requests."""
+        return await asyncio.wrap_future(serving.submit(self._threads, function, *arguments))
 
     async def link(self, request: LinkRequest | BatchRequest, upload: bytes | None = None) -> list[dict[str, Any]]:
         """Link the mentions of a request.
@@ -101,10 +102,10 @@ class Service:
         mentions = request.mentions if isinstance(request, BatchRequest) else [request]
         with self.use() as serving:
             with ExitStack() as stack:
-                ready = await self.call(self._prepare, stack, mentions, upload)
+                ready = await self.call(serving, self._prepare, stack, mentions, upload)
                 links = await serving.batcher.link(ready, request.top_k, request.explain)
             self.monitor.count_links(links)
-            return await self.call(self._values, serving.entities, links, ready, request.details)
+            return await self.call(serving, self._values, serving.entities, links, ready, request.details)
 
     def health(self) -> dict[str, Any]:
         """Return what is served."""
@@ -116,6 +117,7 @@ class Service:
             "entities": len(self._serving.entities),
             "calibrated": linker.decision is not None,
             "threshold": (linker.decision.threshold or None) if linker.decision is not None and linker.nil else None,
+            "decides": describe_decisions(linker),
             "reads_pictures": features.get("image_encoder", "none") != "none",
             "token_needed": self.token_needed,
             "limits": {

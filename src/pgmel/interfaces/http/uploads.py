@@ -81,7 +81,8 @@ async def _uploaded(form: FormData, limits: Limits) -> bytes | None:
             raise Problem("invalid_request", "image is text, not a file", "Send a file: curl -F image=@photo.jpg")
         return None
     content = await files[IMAGE].read(limits.picture_bytes + 1)
-    return content or None if files[IMAGE].filename else content
+    # A browser sends a field that was left empty as a file without name and bytes; a file of no bytes has a name.
+    return content if files[IMAGE].filename else content or None
 
 
 def decode_picture(text: str) -> bytes:

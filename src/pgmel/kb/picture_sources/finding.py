@@ -24,7 +24,7 @@ class PictureFinder:
 
     Args:
         folders: Where to look, in this order.
-        fallback: Where to look last; names of which no file is found are relative to it.
+        fallback: Where to look last. A name of which no file is found belongs into the first folder; where there are none, into this one.
     """
 
     def __init__(self, folders: Sequence[Path], fallback: Path) -> None:
@@ -42,7 +42,7 @@ class PictureFinder:
                         return _plain(path), True
                 except (OSError, ValueError):
                     continue
-        return _plain(self._fallback / name), False
+        return _plain((*self._folders, self._fallback)[0] / name), False
 
     def of_entity(self, entity_id: str) -> list[Path]:
         """Return the pictures whose file, or whose folder, is called like the entity: ``Q1.jpg``, ``Q1_2.jpg``, ``Q1/front.png``."""

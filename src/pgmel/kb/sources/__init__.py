@@ -4,7 +4,7 @@ from pgmel.kb.sources.cells import cell_integer, cell_text, read_cell, show_cell
 from pgmel.kb.sources.columns import ROLES, Ask, Columns, find_columns, map_columns
 from pgmel.kb.sources.databases import ArrowRow, ParquetFile
 from pgmel.kb.sources.entities import DEFAULT_SEPARATOR, Draft, read_drafts
-from pgmel.kb.sources.opening import FORMATS, SourceOptions, find_format, open_source
+from pgmel.kb.sources.opening import FORMATS, SPREADSHEETS, SourceOptions, find_format, open_source
 from pgmel.kb.sources.source import Report, RowError, Source, TornRowError, reject
 from pgmel.kb.sources.text_files import JsonLines, Table
 from pgmel.kb.sources.wikidata import WIKIDATA_COLUMNS, WikidataDump
@@ -13,6 +13,7 @@ __all__ = [
     "DEFAULT_SEPARATOR",
     "FORMATS",
     "ROLES",
+    "SPREADSHEETS",
     "WIKIDATA_COLUMNS",
     "ArrowRow",
     "Ask",

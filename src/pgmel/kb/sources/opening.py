@@ -14,7 +14,7 @@ from pgmel.kb.sources.text_files import IdLines, JsonLines, Table
 from pgmel.kb.sources.wikidata import WikidataDump, looks_like_wikidata
 from pgmel.registry import look_up
 
-__all__ = ["FORMATS", "SourceOptions", "find_format", "open_source"]
+__all__ = ["FORMATS", "SPREADSHEETS", "SourceOptions", "find_format", "open_source"]
 
 FORMATS: Final = {
     "jsonl": "one JSON object per line",
@@ -31,6 +31,9 @@ _ENDINGS: Final = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "ids"},
     **{".parquet": "parquet", ".pq": "parquet", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite"},
 }
+SPREADSHEETS: Final = (".xlsx", ".xlsm", ".xls", ".ods")
+"""Endings of files that people take for tables, and that have to be saved as such first."""
+
 _COMPRESSED: Final = (".gz", ".bz2", ".xz")
 
 
@@ -91,5 +94,7 @@ def find_format(path: Path, formats: Iterable[str] = FORMATS) -> str:
         return "wikidata"
     kind = "jsonl" if ending == ".json" else _ENDINGS.get(ending, "")
     if kind not in formats:
+        if ending in SPREADSHEETS:
+            raise DataError("spreadsheets are not read", path, fix="Save the sheet as CSV (UTF-8), and name that file")
         raise DataError(f"the format cannot be told from the ending {path.suffix!r}", path, fix=f"Name it: --format {'|'.join(formats)}")
     return kind

@@ -102,7 +102,7 @@ class Table:
             except csv.Error as error:
                 yield place, self._bad(place, f"the line cannot be split into columns ({error})")
                 continue
-            if not any(cells):
+            if not any(map(str.strip, cells)):  # a blank line; spreadsheets write one as separators alone
                 continue
             if len(cells) != len(self.fields):
                 fix = "Put quotes around values that hold the delimiter"

@@ -1,4 +1,4 @@
-"""The second stage of linking: the nearest candidates are ranked again by what their texts say."""
+"""The second stage of linking: the first candidates, by vectors and by name, are ranked again by what their texts say."""
 
 from pgmel.linking.reranking.associations import WordAssociations
 from pgmel.linking.reranking.facts import EntityFacts, MentionFacts
@@ -6,8 +6,10 @@ from pgmel.linking.reranking.features import FEATURES, GROUPS, pair_features
 from pgmel.linking.reranking.fitting import LEAST_MENTIONS, FittedReranking, fit_reranking
 from pgmel.linking.reranking.reranker import DEPTH, Reranker
 from pgmel.linking.reranking.rescorer import Rescorer
+from pgmel.linking.reranking.shortlist import BY_NAME, shortlist
 
 __all__ = [
+    "BY_NAME",
     "DEPTH",
     "FEATURES",
     "GROUPS",
@@ -20,4 +22,5 @@ __all__ = [
     "WordAssociations",
     "fit_reranking",
     "pair_features",
+    "shortlist",
 ]

@@ -25,6 +25,9 @@ _MALE_ENTITY: Final = _MALE | {"male", "man"}
 MAX_ALIASES: Final = 50
 """Aliases that are looked at, from the first; the time for an entity with hundreds of them stays bounded."""
 
+LEAST_LETTERS: Final = 4
+"""Letters of a name's word below which no slip is looked for: short words are one slip away from too many others."""
+
 
 def find_words(text: str) -> list[str]:
     """Return the words of a text without case and accents."""
@@ -100,6 +103,8 @@ class EntityFacts:
         years: First and last year of the description; None where it has none.
         all_years: All of them.
         sex: 1 if the description speaks of a woman, -1 if of a man, else 0; English only.
+        spelled: Words of name and aliases.
+        long_words: Those of them that a slip is looked for in, in alphabetical order: letters only, four or more.
     """
 
     name: tuple[str, ...]
@@ -110,6 +115,8 @@ class EntityFacts:
     years: tuple[int, int] | None
     all_years: frozenset[int]
     sex: int
+    spelled: frozenset[str]
+    long_words: tuple[str, ...]
 
     @classmethod
     def of(cls, entity: Entity) -> "EntityFacts":
@@ -117,18 +124,22 @@ class EntityFacts:
         found = _QUALIFIER.search(entity.name)
         has_qualifier = found is not None and found.start() > 0
         name = tuple(find_words(entity.name[: found.start()] if found is not None and has_qualifier else entity.name))
+        aliases = tuple(tuple(find_words(alias)) for alias in entity.aliases[:MAX_ALIASES])
+        spelled = frozenset(name).union(*aliases)
         text = " ".join((entity.description, *entity.attributes.values()))
         described = frozenset(find_words(text))
         years = find_years(text)
         return cls(
             name=name,
             name_set=frozenset(name),
-            aliases=tuple(tuple(find_words(alias)) for alias in entity.aliases[:MAX_ALIASES]),
+            aliases=aliases,
             qualifier=frozenset(find_words(found[1])) if found is not None and has_qualifier else frozenset(),
             described=described,
             years=(min(years), max(years)) if years else None,
             all_years=frozenset(years),
             sex=_sex(described, _FEMALE_ENTITY, _MALE_ENTITY),
+            spelled=spelled,
+            long_words=tuple(sorted(word for word in spelled if len(word) >= LEAST_LETTERS and word.isalpha())),
         )
 
 

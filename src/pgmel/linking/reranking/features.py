@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from pgmel.linking.reranking.associations import WordAssociations
 from pgmel.linking.reranking.facts import EntityFacts, MentionFacts
+from pgmel.linking.reranking.slips import forgive_slips
 
-__all__ = ["FEATURES", "GROUPS", "pair_features"]
+__all__ = ["FEATURES", "GROUPS", "SLIPS", "pair_features"]
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "name match": (
@@ -29,6 +30,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "words_missing",  # share of the surface's words that the name lacks
         "no_word",  # none of them stands in the name
         "words_besides",  # how many other words the name has
+        "words_slipped",  # share of the surface's words that are a slip away from one of the name's or of an alias's
+        "any_slipped",  # whether one is
     ),
     "name in the sentence": (
         "besides_found",  # share of those other words that stand in the sentence
@@ -63,6 +66,9 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
 
 FEATURES: Final = tuple(name for names in GROUPS.values() for name in names)
 
+SLIPS: Final = ("words_slipped", "any_slipped")
+"""Features that say something of misspelt names alone."""
+
 _ASSOCIATED: Final = [FEATURES.index(name) for name in GROUPS["associations"]]
 
 _CHILDHOOD: Final = 16
@@ -72,7 +78,7 @@ _MOST: Final = 3
 
 
 def pair_features(
-    mention: MentionFacts, entities: Sequence[EntityFacts], associations: WordAssociations | None = None
+    mention: MentionFacts, entities: Sequence[EntityFacts], associations: WordAssociations | None = None, forgiving: bool = True
 ) -> npt.NDArray[np.float32]:
     """Return the features of a mention with each of some entities: (entities, features), columns as in ``FEATURES``.
 
@@ -80,15 +86,19 @@ def pair_features(
         mention: The mention.
         entities: Its candidates.
         associations: Which words go together; without them these features are 0.
+        forgiving: Whether words of the surface that are a slip away from a word of the name are read as that word.
     """
-    rows = [
-        (*_name(mention, entity), *_sentence(mention, entity), *_description(mention, entity), *_years(mention, entity))
-        for entity in entities
-    ]
+    rows = [_pair(mention, entity, forgiving) for entity in entities]
     found = np.array(rows, np.float32).reshape(len(entities), len(FEATURES))
     if associations is not None:
         found[:, _ASSOCIATED] = associations.measure(mention, entities)
     return found
+
+
+def _pair(mention: MentionFacts, entity: EntityFacts, forgiving: bool) -> tuple[float, ...]:
+    read, slips = forgive_slips(mention, entity) if forgiving else (mention, 0)
+    slipped = (slips / max(len(mention.surface), 1), slips > 0)
+    return (*_name(read, entity), *slipped, *_sentence(read, entity), *_description(mention, entity), *_years(mention, entity))
 
 
 def _name(mention: MentionFacts, entity: EntityFacts) -> tuple[float, ...]:

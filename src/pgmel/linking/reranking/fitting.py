@@ -7,7 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-from pgmel.evaluation import assign_folds
+from pgmel.evaluation import PairedComparison, assign_folds, compare_paired
 
 __all__ = ["LEAST_MENTIONS", "FittedReranking", "fit_reranking"]
 
@@ -28,20 +28,25 @@ class FittedReranking:
 
     Args:
         weights: (features,) float32 in the unit of the score; None where no use could be made of the features.
-        num_mentions: Mentions that it was fitted on.
-        before: Mean reciprocal rank of the gold entity among the candidates by the score alone.
-        after: The same after ranking again, each mention by weights that were fitted on others (cross-fitting).
+        num_mentions: Mentions that it was fitted on, without those that were made up.
+        num_made_up: Those that were made up.
+        gain: Reciprocal ranks of the gold entity among the candidates, by the score alone and after ranking again, each mention by weights
+            that were fitted on others (cross-fitting); without those that were made up.
     """
 
     weights: npt.NDArray[np.float32] | None
     num_mentions: int
-    before: float | None = None
-    after: float | None = None
+    num_made_up: int = 0
+    gain: PairedComparison | None = None
 
     @property
     def helps(self) -> bool:
-        """Whether ranking again is better than not on mentions that were not fitted on."""
-        return self.weights is not None and self.before is not None and self.after is not None and self.after > self.before
+        """Whether ranking again is better than not on mentions that were not fitted on.
+
+        The mean decides, not the test beside it: one of the two ways has to be taken, neither is the safe one, and what looks better is the
+        better guess. A test would ask the second stage for a proof that the single vector does not have to give.
+        """
+        return self.weights is not None and self.gain is not None and self.gain.mean_b > self.gain.mean_a
 
 
 def fit_reranking(
@@ -50,6 +55,7 @@ def fit_reranking(
     position: npt.NDArray[np.integer[Any]],
     groups: Sequence[Any],
     rng: np.random.Generator,
+    is_made_up: npt.NDArray[np.bool_] | None = None,
 ) -> FittedReranking:
     """Fit weights, and measure by cross-fitting over groups what they are good for.
 
@@ -58,20 +64,25 @@ def fit_reranking(
         features: (mentions, candidates, features).
         position: (mentions,) place of the gold entity among the candidates, -1 where it is not among them; such mentions are left out.
         groups: One key per mention; mentions of one sentence are never on both sides of cross-fitting.
-        rng: Deals the groups out.
+        rng: Deals the groups out, and draws for the test.
+        is_made_up: (mentions,) those that are fitted on, and not measured; by default none.
     """
     known = np.flatnonzero((position >= 0) & (np.isfinite(dense).sum(axis=1) > 1))
-    if len(known) < LEAST_MENTIONS:
-        return FittedReranking(None, len(known))
+    real = np.ones(len(known), bool) if is_made_up is None else ~is_made_up[known]
+    num_real = int(real.sum())
+    if num_real < LEAST_MENTIONS:
+        return FittedReranking(None, num_real)
     scores, values, gold = dense[known].astype(np.float64), features[known].astype(np.float64), position[known]
-    folds = assign_folds([groups[row] for row in known.tolist()], NUM_FOLDS, rng)
+    keys = [groups[row] for row in known.tolist()]
+    folds = assign_folds(keys, NUM_FOLDS, rng)
     ranked = np.zeros(len(known))
     for fold in range(int(folds.max()) + 1):
         here = folds == fold
         weights = _fit(scores[~here], values[~here], gold[~here])
         ranked[here] = _reciprocal_ranks(scores[here] + values[here] @ weights, gold[here])
-    before = float(_reciprocal_ranks(scores, gold).mean())
-    return FittedReranking(_fit(scores, values, gold).astype(np.float32), len(known), before, float(ranked.mean()))
+    measured = [key for key, is_real in zip(keys, real.tolist(), strict=True) if is_real]
+    gain = compare_paired(_reciprocal_ranks(scores, gold)[real], ranked[real], rng, measured)
+    return FittedReranking(_fit(scores, values, gold).astype(np.float32), num_real, len(known) - num_real, gain)
 
 
 def _fit(dense: npt.NDArray[np.float64], features: npt.NDArray[np.float64], position: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -1,19 +1,37 @@
 """Rescore candidates that are given as rows of a KB: entities are fetched, cut up once, and kept for the next mention."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
 
+from pgmel.candidates import CandidateTable
 from pgmel.linking.reranking.facts import EntityFacts, MentionFacts
 from pgmel.linking.reranking.reranker import Reranker
+from pgmel.linking.reranking.shortlist import shortlist
 from pgmel.records import Entity
 
-__all__ = ["Rescorer"]
+__all__ = ["Reordered", "Rescorer"]
 
 MOST_KEPT: Final = 20_000
 """Entities that are kept cut up, some kilobytes each."""
+
+
+class Reordered(NamedTuple):
+    """Candidates after ranking again.
+
+    Attributes:
+        scores: (mentions, candidates), best first; equal ones in the order of their dense scores.
+        rows: (mentions, candidates) KB rows that they belong to; -1 where there is none.
+        similarities: (mentions, candidates) their scores by the single vector; -inf where there is none.
+        counts: (mentions,) how many were ranked again; they come first.
+    """
+
+    scores: npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int64]
+    similarities: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
 
 
 @final
@@ -30,33 +48,33 @@ class Rescorer:
         self._fetch = fetch
         self._facts: dict[int, EntityFacts] = {}
 
-    @property
-    def depth(self) -> int:
-        """Candidates of a mention that are ranked again."""
-        return self.reranker.depth
-
     def rescore(
-        self, mentions: Sequence[MentionFacts], rows: npt.NDArray[np.integer[Any]], dense: npt.NDArray[np.float32]
+        self, mentions: Sequence[MentionFacts], rows: npt.NDArray[np.integer[Any]], dense: npt.NDArray[np.float32], counts: Sequence[int]
     ) -> npt.NDArray[np.float32]:
         """Return the new scores of candidates, in their old order.
 
         Args:
             mentions: The mentions.
-            rows: (mentions, candidates) KB rows, best dense score first; -1 where a mention has fewer candidates, behind those it has.
+            rows: (mentions, candidates) KB rows, those that are ranked again first.
             dense: (mentions, candidates) their scores by the single vector; -inf where there is none.
+            counts: How many candidates of each mention are ranked again.
         """
-        head = rows[:, : self.depth]
-        facts = self._find(np.unique(head[head >= 0]).tolist())
-        known = [[facts[row] for row in one if row >= 0] for one in head.tolist()]
-        return self.reranker.rescore(dense, mentions, known)
+        heads = [one[:count] for one, count in zip(rows.tolist(), counts, strict=True)]
+        facts = self._find(sorted({row for head in heads for row in head}))
+        return self.reranker.rescore(dense, mentions, [[facts[row] for row in head] for head in heads])
 
-    def reorder(
-        self, mentions: Sequence[MentionFacts], dense: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Return the new scores, best first, and the KB rows that they belong to; equal ones keep their order. Arguments as above."""
-        scores = self.rescore(mentions, rows, dense)
+    def reorder(self, mentions: Sequence[MentionFacts], table: CandidateTable) -> Reordered:
+        """Return the candidates by their new scores.
+
+        Args:
+            mentions: The mentions.
+            table: Their candidates; the first by vectors and by name, as many as are ranked again, must be among them.
+        """
+        listed, counts = shortlist(table, self.reranker.depth, self.reranker.by_name)
+        scores = self.rescore(mentions, listed.rows, listed.dense, counts.tolist())
         order = np.argsort(-scores, axis=1, kind="stable")
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        ordered = listed.take_along(order)
+        return Reordered(np.take_along_axis(scores, order, axis=1), ordered.rows, ordered.dense, counts)
 
     def _find(self, rows: Sequence[int]) -> dict[int, EntityFacts]:
         kept = self._facts  # another thread may begin a new dictionary in the meantime

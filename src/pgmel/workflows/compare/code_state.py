@@ -23,6 +23,7 @@ _PARTS: Final = (
     "evaluation/top.py",
     "training",
     "workflows/assembling.py",
+    "workflows/clusters.py",
     "workflows/material.py",
     "workflows/measuring.py",
     "workflows/neighbours.py",

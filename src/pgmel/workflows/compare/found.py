@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
+from pgmel.errors import DataError
+from pgmel.workflows.compare.damage import check_run
 from pgmel.workflows.compare.matrix import Budget
 from pgmel.workflows.compare.plan import Cell, Plan
 from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_record
 from pgmel.workflows.compare.wall import WallPlan, is_current, wall_cell
 
-__all__ = ["Found", "Run", "count_states", "find_runs", "judge", "planned_cells"]
+__all__ = ["Found", "Run", "Verdict", "count_states", "find_runs", "judge", "planned_cells"]
 
 
 @final
@@ -29,6 +31,20 @@ class Run:
     record: RunRecord
 
 
+class Verdict(NamedTuple):
+    """What is there of a cell.
+
+    Attributes:
+        record: Its record, if it is finished, whole and the one asked for.
+        changes: What changed since, if it is not the one asked for.
+        damage: What cannot be read, and why.
+    """
+
+    record: RunRecord | None
+    changes: str = ""
+    damage: str = ""
+
+
 @final
 @dataclass
 class Found:
@@ -38,11 +54,13 @@ class Found:
         runs: Budget to finished runs, in the order of the plan.
         missing: Cells that were never finished.
         outdated: Cells that were run with other settings or data, or for another time, and what changed.
+        damaged: Cells whose files cannot be used any more, and which file it is; they count as never finished.
     """
 
     runs: dict[Budget, list[Run]] = field(default_factory=dict)
     missing: list[Cell] = field(default_factory=list)
     outdated: list[tuple[Cell, str]] = field(default_factory=list)
+    damaged: list[tuple[Cell, str]] = field(default_factory=list)
 
     def of(self, budget: Budget, data: str, system: str) -> list[Run]:
         """Return the runs of one system on one data set, by seed."""
@@ -59,8 +77,8 @@ def planned_cells(plan: Plan, wall: Mapping[str, Mapping[str, WallPlan]]) -> Ite
                 yield wall_cell(cell, known)
 
 
-def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | None) -> tuple[RunRecord | None, str]:
-    """Return the record of a cell if it is finished and the one asked for; else what changed, or nothing if there is none.
+def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | None) -> Verdict:
+    """Return the record of a cell if it is finished, whole and the one asked for; else what changed or is damaged, if anything is there.
 
     Args:
         cell: What is asked for.
@@ -68,13 +86,22 @@ def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | N
         data_root: Whose place does not matter.
         fingerprint: Of the data set as it is now; None if nobody looked.
     """
-    record = read_record(folder)
+    try:
+        record = read_record(folder)
+    except DataError as error:
+        return Verdict(None, damage=str(error))
     if record is None:
-        return None, ""
+        return Verdict(None)
     changes = changed_settings(record.settings, portable(cell.settings, data_root))
     if fingerprint is not None and fingerprint != record.fingerprint:
         changes.append("the data set's files")
-    return (None, ", ".join(changes)) if changes else (record, "")
+    if changes:
+        return Verdict(None, ", ".join(changes))
+    try:
+        check_run(folder, record)
+    except DataError as error:
+        return Verdict(None, damage=str(error))
+    return Verdict(record)
 
 
 def find_runs(
@@ -90,7 +117,7 @@ def find_runs(
     for cell in planned_cells(plan, wall):
         twin = shared[cell.data, cell.system, cell.seed]
         folder = (twin if twin.settings == cell.settings else cell).folder(out)
-        record, changes = judge(cell, folder, data_root, fingerprints.get(cell.data))
+        record, changes, damage = judge(cell, folder, data_root, fingerprints.get(cell.data))
         if cell.budget == "wall" and record is not None:
             pair = cell.data, cell.system
             if pair not in stale:  # runs under equal updates come first, so all of them are known by now
@@ -101,6 +128,8 @@ def find_runs(
             found.runs[cell.budget].append(Run(cell, folder, record))
         elif changes:
             found.outdated.append((cell, changes))
+        elif damage:
+            found.damaged.append((cell, damage))
         else:
             found.missing.append(cell)
     return found
@@ -115,7 +144,8 @@ def _is_stale(found: Found, kept: WallPlan, reference: str, data: str, system: s
 def count_states(found: Found, failures: Sequence[str]) -> str:
     """Say in words how far the runs are."""
     done = sum(len(runs) for runs in found.runs.values())
-    parts = [f"{done} of {done + len(found.missing) + len(found.outdated)} runs finished"]
+    parts = [f"{done} of {done + len(found.missing) + len(found.outdated) + len(found.damaged)} runs finished"]
     parts += [f"{len(failures)} failed"] * bool(failures)
     parts += [f"{len(found.outdated)} made with other settings, data or times"] * bool(found.outdated)
+    parts += [f"{len(found.damaged)} damaged"] * bool(found.damaged)
     return ", ".join(parts)

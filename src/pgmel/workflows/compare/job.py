@@ -3,28 +3,29 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from pgmel.datasets.demo import write_demo
-from pgmel.errors import PgmelError, SettingError
+from pgmel.errors import DataError, PgmelError, SettingError
 from pgmel.evaluation import Comparison
 from pgmel.files import hash_json
 from pgmel.linking import package_versions
 from pgmel.progress import Bar, progress_bar
 from pgmel.training import TrainingInterruptedError
 from pgmel.version import __version__
+from pgmel.workflows.compare.alone import alone
 from pgmel.workflows.compare.fingerprint import fingerprint_data
-from pgmel.workflows.compare.found import Found, count_states, find_runs, judge
+from pgmel.workflows.compare.found import Found, Verdict, count_states, find_runs, judge
 from pgmel.workflows.compare.matrix import read_matrix
 from pgmel.workflows.compare.outputs import write_comparison
 from pgmel.workflows.compare.plan import Cell, Plan, make_plan
 from pgmel.workflows.compare.pool import Outcome, run_tasks
-from pgmel.workflows.compare.record import RunRecord, portable
+from pgmel.workflows.compare.record import portable
 from pgmel.workflows.compare.single import Task
+from pgmel.workflows.compare.splits import check_splits
 from pgmel.workflows.compare.summary import FLIPS, RESAMPLES, summarise
 from pgmel.workflows.compare.testing_split import check_test, evaluate_test, read_occasions
 from pgmel.workflows.compare.wall import WallPlan, is_current, plan_wall, read_wall, wall_cell, write_wall
@@ -88,7 +89,7 @@ def compare(
         show_progress: Whether to show bars.
 
     Raises:
-        SettingError: If matrix or settings are wrong; nothing was started then.
+        SettingError: If matrix, settings or data sets are wrong; nothing was started then.
         TrainingInterruptedError: On Ctrl-C; the same call goes on.
     """
     matrix = read_matrix(file)
@@ -98,13 +99,20 @@ def compare(
     if test and report_only:
         raise SettingError("--test and --report-only exclude each other")
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
+    with alone(out):
         job = _Job(plan, file, out, data_root, jobs, show_progress)
         if test:
-            return job.test(again)
+            return job.test(again, _asked(file, only, seeds, overrides))
         if not report_only:
             job.run()
         return job.report()
+
+
+def _asked(file: Path, only: Sequence[str], seeds: Sequence[int] | None, overrides: Sequence[str]) -> list[str]:
+    """Return what was asked for as it is written on the command line."""
+    options = [("--only", pattern) for pattern in only] + [("--set", text) for text in overrides]
+    options += [("--seeds", ",".join(map(str, seeds)))] if seeds is not None else []
+    return [str(file), *(part for option in options for part in option)]
 
 
 @final
@@ -132,9 +140,8 @@ class _Job:
     def run(self) -> None:
         """Run all cells that are not finished."""
         self._look_at_data()
-        tasks, changed = self._first_tasks()
-        for name, changes in changed:
-            log.warning("%s was run with other settings and is run again: %s", name, changes)
+        tasks = self._first_tasks()
+        check_splits(tasks, self.file)
         found = self._find()
         later = " Those under equal wall time follow when their epochs are known." if "wall" in self.plan.matrix.budgets else ""
         log.info("%s; %d to do now.%s", count_states(found, ()), len(tasks), later)
@@ -155,12 +162,12 @@ class _Job:
         comparison, files = self._write(None)
         return CompareResult(comparison, tuple(files), tuple(f"{name}: {reason}" for name, reason in self.failures.items()))
 
-    def test(self, again: bool) -> CompareResult:
-        """Evaluate on test, and write its tables."""
+    def test(self, again: bool, asked: Sequence[str]) -> CompareResult:
+        """Evaluate on test, and write its tables; ``asked`` goes on record."""
         self._look_at_data()
         found = self._find()
         check_test(self.out, found, self.folders, again)
-        ranks_of = evaluate_test(self.out, found, self.folders, [str(self.file)], self.show_progress)
+        ranks_of = evaluate_test(self.out, found, self.folders, asked, self.show_progress)
         occasions = read_occasions(self.out)
         cautions = [f"the test split was evaluated {len(occasions)} times"] * (len(occasions) > 1)
         comparison = summarise(self.plan, found, self.wall, ranks_of=ranks_of, split="test", cautions=cautions, facts=self._facts())
@@ -179,20 +186,23 @@ class _Job:
     def _find(self) -> Found:
         return find_runs(self.plan, self.out, self.data_root, self.wall, self.fingerprints)
 
-    def _first_tasks(self) -> tuple[list[Task], list[tuple[str, str]]]:
-        tasks: list[Task] = []
-        changed: list[tuple[str, str]] = []
-        for cell in self.plan.to_run():
-            record, changes = self._judge(cell)
-            if record is None:
-                tasks.append(self._task(cell))
-            if changes:
-                changed.append((cell.name, changes))
+    def _first_tasks(self) -> list[Task]:
+        tasks = self._unfinished(self.plan.to_run())
         self.running = {(task.cell.data, task.cell.name) for task in tasks}
         ready = [data for data in self.plan.matrix.data if not any(name == data for name, _ in self.running)]
-        return tasks + [task for data in ready for task in self._wall_tasks(data)], changed
+        return tasks + [task for data in ready for task in self._wall_tasks(data)]
 
-    def _judge(self, cell: Cell) -> tuple[RunRecord | None, str]:
+    def _unfinished(self, cells: Sequence[Cell]) -> list[Task]:
+        """Return the cells that have to be run, and say of those that were run before why."""
+        verdicts = [(cell, self._judge(cell)) for cell in cells]
+        for cell, verdict in verdicts:
+            if verdict.changes:
+                log.warning("%s was run with other settings and is run again: %s", cell.name, verdict.changes)
+            if verdict.damage:
+                log.warning("%s is damaged and is run again: %s", cell.name, verdict.damage)
+        return [self._task(cell) for cell, verdict in verdicts if verdict.record is None]
+
+    def _judge(self, cell: Cell) -> Verdict:
         return judge(cell, cell.folder(self.out), self.data_root, self.fingerprints.get(cell.data))
 
     def _task(self, cell: Cell) -> Task:
@@ -241,7 +251,7 @@ class _Job:
                 write_wall(self.out, self.wall)
             twins = {cell.seed: cell for cell in self.plan.to_run() if (cell.data, cell.system) == (data, system)}
             cells = [wall_cell(twin, kept) for twin in twins.values()]
-            tasks += [self._task(cell) for cell in cells if cell.settings != twins[cell.seed].settings and self._judge(cell)[0] is None]
+            tasks += self._unfinished([cell for cell in cells if cell.settings != twins[cell.seed].settings])
         return tasks
 
     def _count(self, found: Found) -> tuple[int, int]:
@@ -256,8 +266,12 @@ class _Job:
 
     def _write(self, draws: int | None) -> tuple[Comparison, list[Path]]:
         cautions = [] if draws is None else ["written while runs go on: p-values and intervals of differences rest on few draws"]
-        if occasions := read_occasions(self.out):
-            cautions.append(f"the test split of these runs was evaluated on {occasions[-1]['date']}: what is tuned from here on knows it")
+        try:
+            if occasions := read_occasions(self.out):
+                date = occasions[-1]["date"]
+                cautions.append(f"the test split of these runs was evaluated on {date}: what is tuned from here on knows it")
+        except DataError as error:
+            cautions.append(f"whether the test split of these runs was evaluated cannot be told: {error}")
         failures = [f"{name}: {reason}" for name, reason in self.failures.items()]
         comparison = summarise(
             self.plan,
@@ -279,24 +293,3 @@ class _Job:
             "versions": versions,
             "processor cores": str(os.cpu_count()),
         }
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep a second comparison out of the folder.
-
-    Raises:
-        SettingError: If one is at work there.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    handle: IO[str] = (out / ".lock").open("a", encoding="utf-8")
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SettingError(f"another pgmel compare is at work in {out}; wait for it, or name another folder with --out") from None
-        yield

@@ -126,6 +126,9 @@ class Matrix(_Entry):
             for field, data in ((field, data) for field, names in named.items() for data in names):
                 if data not in self.data:
                     yield f"systems.{key}.{field}: {data!r} is not one of the data sets{_guess(data, self.data)}"
+            for data in system.overrides_on:
+                if data in self.data and system.on is not None and data not in system.on:
+                    yield f"systems.{key}.overrides_on: {data!r} is not in `on`, so the system never runs there; add it, or leave these out"
         reference = self.systems.get(self.reference)
         if reference is not None and reference.on is not None and set(reference.on) != set(self.data):
             yield f"systems.{self.reference}.on: the reference must run on every data set"

@@ -1,14 +1,15 @@
 """From a matrix to its cells: every run's settings, made comparable, all of them checked before anything runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from pgmel.errors import SettingError
 from pgmel.registry import nearest
 from pgmel.settings import Settings, read_settings
+from pgmel.toml_files import apply_overrides
 from pgmel.workflows.compare.matrix import Budget, DataEntry, Matrix
 
 __all__ = ["NO_PATIENCE", "Cell", "Plan", "make_plan"]
@@ -16,7 +17,16 @@ __all__ = ["NO_PATIENCE", "Cell", "Plan", "make_plan"]
 NO_PATIENCE: Final = 1_000_000
 """Epochs without a better dev MRR that no run ever sees: patience would give systems different numbers of updates."""
 
-_FIXED: Final = (f"training.patience={NO_PATIENCE}", "training.tensorboard=false")
+_SET: Final[Mapping[str, object]] = {"training.patience": NO_PATIENCE, "training.tensorboard": False}
+_FIXED: Final = tuple(f"{key}={str(value).lower()}" for key, value in _SET.items())
+
+_RESERVED: Final = {
+    "seed": "list the seeds under `seeds`, or pass --seeds",
+    "data.path": "name the folder as `path` of its [data.NAME]",
+    "training.patience": "leave it out: patience is off, so that all systems take as many updates",
+    "training.tensorboard": "leave it out: every run keeps its metrics.csv",
+}
+"""Settings that a comparison sets itself, and what to do instead of overriding them."""
 
 _OWN_BUDGET: Final = ("training.epochs", "training.batch_size")
 """Settings by which a system asks for another number of updates on purpose."""
@@ -103,7 +113,7 @@ def make_plan(
     Raises:
         SettingError: If any cell's settings are wrong, or a pattern, path or config leads nowhere; lists every fault.
     """
-    faults: list[str] = []
+    faults: list[str] = list(_reserved(matrix, overrides))
     folders = {name: _folder(name, entry, data_root, faults) for name, entry in matrix.data.items()} if need_data else {}
     chosen = _choose(matrix, only, faults)
     cells: list[Cell] = []
@@ -124,6 +134,24 @@ def make_plan(
         listed = "\n".join(f"  - {fault}" for fault in _merge(dict.fromkeys(faults)))
         raise SettingError(f"the matrix {file} cannot be run; nothing was started:\n{listed}")
     return Plan(matrix, folders, tuple(cells), chosen)
+
+
+def _reserved(matrix: Matrix, last: Sequence[str]) -> Iterator[str]:
+    """Yield a fault for every override of what the comparison sets itself: it would be dropped without a word."""
+    places = {"overrides": matrix.overrides, "--set": last} | {
+        f"data.{key}.overrides": entry.overrides for key, entry in matrix.data.items()
+    }
+    for key, system in matrix.systems.items():
+        places |= {f"systems.{key}.overrides": system.overrides}
+        places |= {f"systems.{key}.overrides_on.{data}": texts for data, texts in system.overrides_on.items()}
+    for place, texts in places.items():
+        for key, remedy in _RESERVED.items():
+            values: dict[str, Any] = {}
+            apply_overrides(values, texts)  # what is wrong with them otherwise is told by reading the settings
+            group, _, name = key.rpartition(".")
+            table = values.get(group) if group else values
+            if isinstance(table, dict) and name in table and table[name] != _SET.get(key):
+                yield f"{place}: {key} cannot be overridden, a comparison sets it itself; {remedy}"
 
 
 @final

@@ -1,6 +1,8 @@
 """What a finished run leaves behind, and whether it is the run that is asked for."""
 
 import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,11 @@ import numpy.typing as npt
 from pgmel.errors import DataError
 from pgmel.files import hash_json, read_json, write_bytes, write_json
 from pgmel.settings import Settings
+from pgmel.settings.game import POLICIES
 from pgmel.training import MetricsLog
 
 __all__ = [
+    "RANKS_FILE",
     "CurvePoint",
     "PhaseTime",
     "RankTable",
@@ -29,6 +33,8 @@ __all__ = [
     "write_ranks",
     "write_record",
 ]
+
+RANKS_FILE: Final = "ranks.npz"
 
 _FORMAT: Final = 1
 _FILE: Final = "run.json"
@@ -53,10 +59,17 @@ _HARMLESS: Final = (
 @final
 @dataclass(frozen=True)
 class PhaseTime:
-    """Epochs of a phase, and the seconds its steps took; evaluation is not among them."""
+    """Epochs of a phase, and the seconds its steps took; evaluation is not among them.
+
+    Attributes:
+        epochs: How many.
+        seconds: By the clock on the wall.
+        processor_s: Of the processor, all threads together; None in runs made before it was measured.
+    """
 
     epochs: int
     seconds: float
+    processor_s: float | None = None
 
 
 @final
@@ -107,6 +120,17 @@ class RunRecord:
         return sum(phase.seconds for phase in self.phases.values())
 
     @property
+    def processor_s(self) -> float | None:
+        """Processor seconds of the same steps, all threads together; None if they were not measured in every phase."""
+        found = [phase.processor_s for phase in self.phases.values() if phase.processor_s is not None]
+        return sum(found) if found and len(found) == len(self.phases) else None
+
+    @property
+    def pretrain_updates(self) -> int:
+        """Updates of the discriminator before the game; all epochs have as many."""
+        return self.phases.get("pretrain_discriminator", PhaseTime(0, 0.0)).epochs * self.updates // max(self.epochs, 1)
+
+    @property
     def epochs(self) -> int:
         """Epochs in which the discriminator learned."""
         return sum(phase.epochs for name, phase in self.phases.items() if name != "pretrain_generator")
@@ -146,14 +170,21 @@ def write_record(folder: Path, record: RunRecord) -> None:
 
 
 def read_record(folder: Path) -> RunRecord | None:
-    """Return the record of a finished run; None if the run is not finished, or its record is damaged or of another format."""
-    if not (folder / _FILE).exists():
+    """Return the record of a finished run; None if the run is not finished.
+
+    Raises:
+        DataError: If the record is damaged, or of another format.
+    """
+    file = folder / _FILE
+    if not file.exists():
         return None
+    value = read_json(file)
+    if not isinstance(value, dict) or value.get("format") != _FORMAT:
+        raise DataError(f"the record is not of format {_FORMAT}", file)
     try:
-        value = read_json(folder / _FILE)
-        return msgspec.convert(value, RunRecord) if value.get("format") == _FORMAT else None
-    except (DataError, msgspec.ValidationError, AttributeError):
-        return None
+        return msgspec.convert(value, RunRecord)
+    except msgspec.ValidationError as error:
+        raise DataError(f"the record is damaged ({error})", file) from None
 
 
 def write_ranks(file: Path, table: RankTable) -> None:
@@ -171,9 +202,9 @@ def read_ranks(file: Path) -> RankTable:
         DataError: If the file is missing or damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
             return RankTable(found["trained"].astype(np.float64), found["zero_shot"].astype(np.float64), found["groups"].astype(np.int64))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"the ranks cannot be read ({error})", file, fix="Delete the run's folder and run again") from None
 
 
@@ -181,13 +212,18 @@ def read_phases(folder: Path) -> dict[str, PhaseTime]:
     """Return how long each phase took, from ``metrics.csv``: the steps' own time, whatever was evaluated in between."""
     epochs: dict[str, set[str]] = {}
     seconds: dict[str, float] = {}
+    used: dict[str, list[str]] = {}
     last = 0
     for row in MetricsLog.read(folder):
         step = int(row["step"])
         epochs.setdefault(row["phase"], set()).add(row["epoch"])
         seconds[row["phase"]] = seconds.get(row["phase"], 0.0) + (step - last) / float(row["steps_per_s"])
+        used.setdefault(row["phase"], []).append(row.get("processor_s", ""))
         last = step
-    return {phase: PhaseTime(len(found), seconds[phase]) for phase, found in epochs.items()}
+    return {
+        phase: PhaseTime(len(found), seconds[phase], sum(map(float, used[phase])) if all(used[phase]) else None)
+        for phase, found in epochs.items()
+    }
 
 
 def read_curve(folder: Path, zero_shot: Mapping[str, float]) -> list[CurvePoint]:
@@ -219,14 +255,15 @@ def changed_settings(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> li
         record: Settings of a finished run, from :func:`portable`.
         wanted: Settings of a cell, likewise.
     """
-    old, new = _relevant(record), _relevant(wanted)
     defaults = _relevant(Settings().model_dump(mode="json"))
-    changes = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key, defaults.get(key)), new.get(key, defaults.get(key))
-        if before != after:
-            changes.append(f"{key} {_show(before)} -> {_show(after)}")
-    return changes
+    old, new = (_effective(defaults | _relevant(settings)) for settings in (record, wanted))
+    return [f"{key} {_show(old.get(key))} -> {_show(new.get(key))}" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+
+
+def _effective(flat: dict[str, Any]) -> dict[str, Any]:
+    """Name the rule of pretraining where the settings leave it to the game's: the same run whether it is named or not."""
+    sampler = flat["negatives.sampler"]
+    return flat | {"training.pretrain_sampler": flat["training.pretrain_sampler"] or ("softmax" if sampler in POLICIES else sampler)}
 
 
 def _relevant(settings: Mapping[str, Any]) -> dict[str, Any]:

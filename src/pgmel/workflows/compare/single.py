@@ -16,24 +16,22 @@ from pgmel.evaluation import METRICS
 from pgmel.files import hash_json, read_json, write_bytes, write_json
 from pgmel.linking import package_versions
 from pgmel.models import Embedder
-from pgmel.records import Mention
 from pgmel.settings import Settings
 from pgmel.training import World
 from pgmel.workflows.assembling import known_scores, make_trainer
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.compare.code_state import code_digest
 from pgmel.workflows.compare.plan import Cell
-from pgmel.workflows.compare.record import RankTable, RunRecord, changed_settings, read_phases, write_ranks, write_record
-from pgmel.workflows.material import Material, load_material, make_encoders, read_data
+from pgmel.workflows.compare.record import RANKS_FILE, RankTable, RunRecord, changed_settings, read_phases, write_ranks, write_record
+from pgmel.workflows.material import Material, load_material, make_encoders, mentions_digest, read_data
 from pgmel.workflows.measuring import Measurement, embed, measure_split
 from pgmel.workflows.preparation import prepare, start_embedder
 from pgmel.workflows.train import resolve_device, use_threads
 
-__all__ = ["BEST_FILE", "RANKS_FILE", "Bench", "Task", "group_numbers", "material_key", "mentions_digest", "run_cell"]
+__all__ = ["BEST_FILE", "Bench", "Task", "material_key", "run_cell"]
 
 BEST_FILE: Final = "best.safetensors"
 """The discriminator of the best dev MRR, for the test split at the very end."""
-
-RANKS_FILE: Final = "ranks.npz"
 
 _NOT_ENCODING: Final = frozenset(
     {
@@ -169,7 +167,10 @@ def _keep(
     write_bytes(folder / BEST_FILE, save(weights))
     write_json(folder / "settings.json", cell.settings.model_dump(mode="json"))
     write_json(folder / "results.json", {"zero_shot": before.result.to_dict(), "trained": after.result.to_dict()})
-    write_ranks(folder / RANKS_FILE, RankTable(after.ranks.realistic, before.ranks.realistic, group_numbers(mentions)))
+    write_ranks(
+        folder / RANKS_FILE,
+        RankTable(after.ranks.realistic, before.ranks.realistic, np.array(clusters_of(material.splits[dev], after.rows), np.int64)),
+    )
     record = RunRecord(
         data=cell.data,
         system=cell.system,
@@ -194,17 +195,6 @@ def _keep(
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     (folder / "started.json").unlink(missing_ok=True)
     return record
-
-
-def group_numbers(mentions: Sequence[Mention]) -> np.ndarray:
-    """Number mentions by their sentence: (mentions,) int64, equal for mentions of one sentence."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(mention.context or mention.id, len(numbers)) for mention in mentions], np.int64)
-
-
-def mentions_digest(mentions: Sequence[Mention]) -> str:
-    """Return a digest of mentions and their gold entities, in order."""
-    return hash_json([[mention.id, mention.surface, mention.context, str(mention.entity_id)] for mention in mentions])
 
 
 def _values(measurement: Measurement) -> dict[str, float]:

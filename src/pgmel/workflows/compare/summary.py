@@ -1,6 +1,8 @@
 """From finished runs to tables, tests and curves."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -16,19 +18,19 @@ from pgmel.evaluation import (
     Contrasts,
     CurveSeries,
     DataRanks,
-    Difference,
     Interval,
     PublishedFigures,
     contrast,
     metric_values,
     t_interval,
 )
+from pgmel.workflows.compare.flags import cost_flags, origin_flags, pairing_flag, run_flags
 from pgmel.workflows.compare.found import Found, Run, count_states
 from pgmel.workflows.compare.matrix import Budget
 from pgmel.workflows.compare.plan import Plan
-from pgmel.workflows.compare.record import RankTable, read_curve, read_ranks
-from pgmel.workflows.compare.single import RANKS_FILE
-from pgmel.workflows.compare.wall import WallPlan, reference_time, wall_flags
+from pgmel.workflows.compare.record import RANKS_FILE, RankTable, read_curve, read_ranks
+from pgmel.workflows.compare.texts import LEADS, TITLES, cautions_of, notes_of
+from pgmel.workflows.compare.wall import WallPlan, reference_time
 
 __all__ = ["FLIPS", "RESAMPLES", "RankSource", "dev_ranks", "summarise"]
 
@@ -43,34 +45,6 @@ FLIPS: Final = 100_000
 
 _SEED: Final = 0
 """Of the bootstrap and the sign flips: the same runs give the same tables."""
-
-_TITLES: Final[Mapping[Budget, str]] = {"updates": "Equal updates", "wall": "Equal wall time"}
-
-_LEADS: Final[Mapping[Budget, str]] = {
-    "updates": "On each data set every system takes the same number of discriminator updates; patience is off. They differ in time.",
-    "wall": "Each system gets as many epochs as come nearest to the reference's training time under equal updates; evaluation is not "
-    "counted.",
-}
-
-_NOTES: Final = (
-    "H@1 and MRR rank the gold entity against the whole KB (or the candidate lists, where the settings ask for them), ties realistic. "
-    "Each run counts with the weights of its best dev epoch, the untrained model among them.",
-    "The interval of a mean is a t interval over seeds: it says how well the mean over these seeds stands for the system on these "
-    "mentions. It does not say what other mentions would give.",
-    "Tests average a system's seeds for each mention first, then compare mention by mention: p-values come from flipping the signs of "
-    "whole sentences' differences, intervals of differences from resampling whole sentences. They say what other mentions of the same "
-    "kind would give for these very runs. They do not cover the choice of seeds.",
-    "The mean over data sets gives each data set the same weight, however many mentions it has; its test flips and resamples within "
-    "data sets.",
-    "Seconds are those of training steps, with refreshed tables, pools and neighbour lists; evaluation on dev and what is prepared once "
-    "before training (encoding, projection, first pools and lists) are not counted.",
-    "p-values are corrected by Holm's method for all comparisons of their table; the two budgets are two families.",
-)
-
-_DEV_NOTE: Final = (
-    "Dev chose the best epoch of every run, and whoever designed the systems looked at it: figures on it are slightly too good for all."
-)
-_TEST_NOTE: Final = "Nothing was chosen on test: training and the choice of epochs saw train and dev only."
 
 
 def dev_ranks(run: Run) -> RankTable:
@@ -108,28 +82,26 @@ def summarise(
     matrix = plan.matrix
     kept, odd = _on_same_mentions(plan, found)
     tables = [_table(plan, kept, budget, wall, ranks_of, resamples, flips) for budget in matrix.budgets]
-    said = [*cautions, *odd, *(f"failed: {failure}" for failure in failures), *_mixtures(kept)]
-    said += [f"left out, since what it depends on has changed: {cell.name} ({changes})" for cell, changes in found.outdated]
     return Comparison(
         title=matrix.title,
         summary=matrix.summary,
         split=split,
         reference=matrix.reference,
-        reference_label=matrix.systems[matrix.reference].label or matrix.reference,
+        reference_label=_reference_label(plan),
         data={name: entry.label or name for name, entry in matrix.data.items()},
         tables=tuple(tables),
         curves=tuple(_curves(plan, kept)) if split != "test" else (),
         published=tuple(PublishedFigures(**row.model_dump()) for row in matrix.published),
         progress=count_states(found, failures),
-        notes=(*_NOTES, _TEST_NOTE if split == "test" else _DEV_NOTE),
-        cautions=tuple(said),
+        notes=notes_of(kept, split),
+        cautions=(*cautions, *odd, *cautions_of(kept, failures)),
         facts=facts or {},
     )
 
 
 def _on_same_mentions(plan: Plan, found: Found) -> tuple[Found, list[str]]:
     """Leave out runs that were measured on other mentions than the reference's: they cannot be paired."""
-    kept = Found({budget: [] for budget in found.runs}, found.missing, found.outdated)
+    kept = Found({budget: [] for budget in found.runs}, found.missing, found.outdated, found.damaged)
     odd = []
     every = [run for runs in found.runs.values() for run in runs]
     for data in plan.matrix.data:
@@ -165,24 +137,30 @@ def _table(
             runs = found.of(budget, name, key)
             if runs:
                 values = {run.cell.seed: ranks[name, key, run.cell.seed].trained for run in runs}
-                differences = tests.found.get((key, name), {})
                 kept = wall.get(name, {}).get(key) if budget == "wall" else None
                 references = [run.record for run in found.of("updates", name, matrix.reference)]
-                cells[name] = _cell(plan, runs, values, differences, kept, reference_time(references) if kept is not None else 0.0)
-        mean = _mean_cell(cells, tests.found.get((key, MEAN), {})) if len(cells) == len(matrix.data) > 1 else None
-        rows.append(ComparisonRow(key, system.label or key, system.group or "", cells, mean))
+                cell = _cell(plan, runs, values, kept, reference_time(references) if kept is not None else 0.0)
+                theirs = tuple(run.cell.seed for run in found.of(budget, name, matrix.reference))
+                cells[name] = _compared(plan, cell, tests, (key, name), theirs)
+        rows.append(ComparisonRow(key, system.label or key, system.group or "", cells, _mean_cell(plan, cells)))
+    theirs = next((row.mean.seeds for row in rows if row.system == matrix.reference and row.mean is not None), ())
+    rows = [row if row.mean is None else replace(row, mean=_compared(plan, row.mean, tests, (row.system, MEAN), theirs)) for row in rows]
     return ComparisonTable(
         budget=budget,
-        title=_TITLES[budget],
-        lead=_LEADS[budget],
+        title=TITLES[budget],
+        lead=LEADS[budget],
         rows=tuple(row for row in rows if row.cells),
         num_comparisons=tests.num_comparisons,
         family=_family(plan, tests),
     )
 
 
+def _reference_label(plan: Plan) -> str:
+    return plan.matrix.systems[plan.matrix.reference].label or plan.matrix.reference
+
+
 def _family(plan: Plan, tests: Contrasts) -> str:
-    label = plan.matrix.systems[plan.matrix.reference].label or plan.matrix.reference
+    label = _reference_label(plan)
     systems = len({system for system, _ in tests.found})
     where = "on each data set and on the mean over data sets" if any(name == MEAN for _, name in tests.found) else "on each data set"
     return (
@@ -192,12 +170,13 @@ def _family(plan: Plan, tests: Contrasts) -> str:
 
 
 def _data_ranks(systems: Mapping[str, object], data: str, ranks: Mapping[tuple[str, str, int], RankTable]) -> DataRanks | None:
-    found = {key: [table for (name, system, _), table in ranks.items() if (name, system) == (data, key)] for key in systems}
-    found = {key: tables for key, tables in found.items() if tables}
-    if not found:
-        return None
-    groups = next(iter(found.values()))[0].groups
-    return DataRanks({key: [table.trained for table in tables] for key, tables in found.items()}, groups)
+    found: dict[str, dict[int, npt.NDArray[np.float64]]] = {key: {} for key in systems}
+    groups = None
+    for (name, system, seed), table in ranks.items():
+        if name == data:
+            found[system][seed] = table.trained
+            groups = table.groups if groups is None else groups
+    return None if groups is None else DataRanks({key: tables for key, tables in found.items() if tables}, groups)
 
 
 def _scores(values: Sequence[npt.NDArray[np.float64]]) -> tuple[dict[str, Interval], dict[str, tuple[float, ...]]]:
@@ -208,37 +187,38 @@ def _scores(values: Sequence[npt.NDArray[np.float64]]) -> tuple[dict[str, Interv
 
 
 def _cell(
-    plan: Plan,
-    runs: Sequence[Run],
-    values: Mapping[int, npt.NDArray[np.float64]],
-    differences: Mapping[str, Difference],
-    wall: WallPlan | None,
-    budget_s: float,
+    plan: Plan, runs: Sequence[Run], values: Mapping[int, npt.NDArray[np.float64]], wall: WallPlan | None, budget_s: float
 ) -> ComparisonCell:
     scores, by_run = _scores(list(values.values()))
     records = [run.record for run in runs]
-    seconds = float(np.mean([record.seconds for record in records]))
-    flags = [runs[0].cell.own_budget] if runs[0].cell.own_budget else []
-    wanted = len({cell.seed for cell in plan.cells if (cell.data, cell.system) == (runs[0].cell.data, runs[0].cell.system)})
-    if len(runs) < wanted:
-        flags.append(f"{len(runs)} of {wanted} seeds")
-    if wall is not None:
-        flags += wall_flags(seconds, wall, budget_s)
+    seconds = median(record.seconds for record in records)  # as the wall budget has it: one run on a busy machine does not decide
+    used = [record.processor_s for record in records if record.processor_s is not None]
     return ComparisonCell(
         scores=scores,
         runs=by_run,
         seeds=tuple(values),
-        differences=differences,
         seconds=seconds,
         updates=float(np.mean([record.updates for record in records])),
         epochs=float(np.mean([record.epochs for record in records])),
         num_mentions=len(next(iter(values.values()))),
-        flags=tuple(flags),
+        flags=(*run_flags(plan, runs, seconds, wall, budget_s), *origin_flags(runs)),
+        processor_s=median(used) if used else None,
+        cost_flags=tuple(cost_flags(runs)),
     )
 
 
-def _mean_cell(cells: Mapping[str, ComparisonCell], differences: Mapping[str, Difference]) -> ComparisonCell | None:
-    """Average data sets seed by seed, over the seeds that all of them have."""
+def _compared(plan: Plan, cell: ComparisonCell, tests: Contrasts, key: tuple[str, str], theirs: Sequence[int]) -> ComparisonCell:
+    """Add the difference from the reference, and say so where it is not over all seeds that are shown."""
+    if key[0] in ("", plan.matrix.reference):
+        return cell
+    flags = pairing_flag(_reference_label(plan), cell.seeds, theirs, tests.seeds.get(key, ()))
+    return replace(cell, differences=tests.found.get(key, {}), flags=(*cell.flags, *flags))
+
+
+def _mean_cell(plan: Plan, cells: Mapping[str, ComparisonCell]) -> ComparisonCell | None:
+    """Average data sets seed by seed, over the seeds that all of them have; None if there are none, one data set, or not all."""
+    if not len(cells) == len(plan.matrix.data) > 1:
+        return None
     seeds = [seed for seed in next(iter(cells.values())).seeds if all(seed in cell.seeds for cell in cells.values())]
     if not seeds:
         return None
@@ -247,7 +227,9 @@ def _mean_cell(cells: Mapping[str, ComparisonCell], differences: Mapping[str, Di
         for metric in METRICS
     }
     scores = {metric: t_interval(metric, values) for metric, values in runs.items()}
-    return ComparisonCell(scores, runs, tuple(seeds), differences, num_mentions=sum(cell.num_mentions for cell in cells.values()))
+    flagged = [plan.matrix.data[name].label or name for name, cell in cells.items() if cell.flags]
+    flags = (f"averages figures with notes of their own: {', '.join(flagged)}",) if flagged else ()
+    return ComparisonCell(scores, runs, tuple(seeds), num_mentions=sum(cell.num_mentions for cell in cells.values()), flags=flags)
 
 
 def _untrained_row(plan: Plan, found: Found, budget: Budget, ranks: Mapping[tuple[str, str, int], RankTable]) -> ComparisonRow:
@@ -261,7 +243,7 @@ def _untrained_row(plan: Plan, found: Found, budget: Budget, ranks: Mapping[tupl
             if all(len(set(column)) == 1 for column in by_run.values()):
                 scores = {metric: Interval(interval.value) for metric, interval in scores.items()}  # no seed, no chance
             cells[name] = ComparisonCell(scores, by_run, tuple(run.cell.seed for run in runs), num_mentions=len(values[0]))
-    mean = _mean_cell(cells, {}) if len(cells) == len(plan.matrix.data) > 1 else None
+    mean = _mean_cell(plan, cells)
     if mean is not None and all(cell.scores["h_at_1"].low is None for cell in cells.values()):
         plain = {metric: Interval(interval.value) for metric, interval in mean.scores.items()}
         mean = ComparisonCell(plain, mean.runs, mean.seeds, num_mentions=mean.num_mentions)
@@ -281,16 +263,3 @@ def _curves(plan: Plan, found: Found) -> list[CurveSeries]:
             updates, seconds, h_at_1, mrr = (tuple(float(value) for value in column) for column in mean)
             series.append(CurveSeries(data, key, system.label or key, system.group or "", updates, seconds, h_at_1, mrr))
     return series
-
-
-def _mixtures(found: Found) -> list[str]:
-    """Say where runs were made under conditions that differ."""
-    records = [run.record for runs in found.runs.values() for run in runs]
-    said = []
-    if len({record.code for record in records}) > 1:
-        said.append("the runs were made by different states of the code; delete the older ones and run again for a clean table")
-    if len({(record.jobs, record.threads) for record in records}) > 1:
-        said.append("the runs were made with different numbers of processes or threads: their seconds are not comparable")
-    if len({record.fingerprint for record in records}) > len({record.data for record in records}):
-        said.append("the files of a data set changed between runs")
-    return said

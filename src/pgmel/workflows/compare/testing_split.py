@@ -14,10 +14,11 @@ from pgmel.files import read_json, write_json
 from pgmel.linking import package_versions
 from pgmel.progress import progress_bar
 from pgmel.settings import Settings
+from pgmel.workflows.clusters import clusters_of
 from pgmel.workflows.compare.code_state import code_digest
 from pgmel.workflows.compare.found import Found, Run
-from pgmel.workflows.compare.record import RankTable, read_ranks, write_ranks
-from pgmel.workflows.compare.single import BEST_FILE, RANKS_FILE, Bench, group_numbers
+from pgmel.workflows.compare.record import RANKS_FILE, RankTable, read_ranks, write_ranks
+from pgmel.workflows.compare.single import BEST_FILE, Bench
 from pgmel.workflows.material import read_data
 from pgmel.workflows.measuring import embed, measure_split
 from pgmel.workflows.preparation import prepare, start_embedder
@@ -32,10 +33,16 @@ _TOLERANCE: Final = 2e-3
 
 
 def read_occasions(out: Path) -> list[dict[str, Any]]:
-    """Return when the test split was looked at: one record per time, those that were cut short included."""
+    """Return when the test split was looked at: one record per time, those that were cut short included.
+
+    Raises:
+        DataError: If the file that says so is damaged: what was looked at is not forgotten for that.
+    """
     if not (out / _FILE).exists():
         return []
     occasions: list[dict[str, Any]] = read_json(out / _FILE)
+    if not isinstance(occasions, list) or not all(isinstance(one, dict) and {"date", "finished"} <= set(one) for one in occasions):
+        raise DataError("the list of looks at the test split is damaged", out / _FILE, fix="Put back the file as it was")
     return occasions
 
 
@@ -44,7 +51,7 @@ def check_test(out: Path, found: Found, folders: Mapping[str, Path], again: bool
 
     Raises:
         SettingError: If it was looked at before and nobody said ``--again``, or runs are unfinished.
-        DataError: If a data set has no test split.
+        DataError: If a data set has no test split, or a run's weights are missing.
     """
     # One that was cut short gave nobody a table; it may be begun again, and stays on record.
     occasions = [occasion for occasion in read_occasions(out) if occasion["finished"]]
@@ -53,12 +60,14 @@ def check_test(out: Path, found: Found, folders: Mapping[str, Path], again: bool
             f"the test split was evaluated already, on {occasions[-1]['date']}; its tables are {out / 'comparison-test.md'}. "
             "Whoever looks twice and chooses in between has trained on test; pass --again if you know that this is not so"
         )
-    if found.missing or found.outdated:
-        cell = (found.missing or [cell for cell, _ in found.outdated])[0]
+    if unfinished := [*found.missing, *(cell for cell, _ in (*found.outdated, *found.damaged))]:
         raise SettingError(
-            f"{len(found.missing) + len(found.outdated)} runs are not finished (first {cell.name}), and test is evaluated once, for all of "
+            f"{len(unfinished)} runs are not finished (first {unfinished[0].name}), and test is evaluated once, for all of "
             "them: run the same command without --test first"
         )
+    for run in (run for runs in found.runs.values() for run in runs):
+        if not (run.folder / BEST_FILE).exists():
+            raise DataError("the best weights are missing", run.folder / BEST_FILE, fix="Delete the run's folder and run again")
     seen: dict[str, Settings] = {run.cell.data: run.cell.settings for runs in found.runs.values() for run in runs}
     for name, settings in seen.items():
         splits = read_data(settings, folders[name]).splits
@@ -133,5 +142,4 @@ def _rank(run: Run, data: Path, bench: Bench) -> RankTable:
             fix="Run the comparison again with this version, in another folder",
         )
     after = measure_split(embed(embedder, material, _SPLIT), material, _SPLIT, settings, "trained")
-    mentions = [material.splits[_SPLIT].mentions[row] for row in after.rows]
-    return RankTable(after.ranks.realistic, before.ranks.realistic, np.asarray(group_numbers(mentions)))
+    return RankTable(after.ranks.realistic, before.ranks.realistic, np.array(clusters_of(material.splits[_SPLIT], after.rows), np.int64))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pgmel.errors import DataError, KnowledgeBaseError
-from pgmel.files import atomic_folder, encode_json
+from pgmel.files import atomic_folder, encode_json, find_obstacle
 from pgmel.kb import KnowledgeBase
 from pgmel.linking import PICTURES
 from pgmel.records import Entity
@@ -64,15 +64,19 @@ def build_kb(source: Path, out: Path, options: KbOptions, overwrite: bool = Fals
             "bad_rows": bad_rows.count,
             "left_out": opened.source.num_left_out,
             "columns": opened.columns._asdict(),
+            "unused_columns": opened.unused(),
             "pictures": about_pictures(desk.counts),
         }
         now = datetime.now(UTC).isoformat(timespec="seconds")
         (part / KB_CARD).write_bytes(encode_json({"format": "pgmel-kb", "created": now, "source": str(source.absolute()), **about}))
     listed = str(bad_rows.file) if bad_rows.count or bad_rows.notes else None
-    return {**about, "bad_rows_file": listed, "first_bad_rows": bad_rows.first}
+    missing = [f"{owner}: {_moved(path, moves)}" for owner, path in desk.first_missing]
+    return {**about, "bad_rows_file": listed, "first_bad_rows": bad_rows.first, "first_missing_pictures": missing}
 
 
 def _check_replaceable(out: Path, overwrite: bool) -> None:
+    if obstacle := find_obstacle(out):
+        raise KnowledgeBaseError(f"{out} cannot be written: {obstacle}; name another folder")
     if not out.exists():
         return
     if not out.is_dir():

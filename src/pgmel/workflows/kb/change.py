@@ -73,7 +73,8 @@ def change_kb(
             entities = _change_bundle(place.bundle, job, device, text_encoder, image_encoder, show_progress)
     about = {**job.counts, "entities": entities, "bad_rows": bad_rows.count, "pictures": job.pictures}
     listed = str(bad_rows.file) if bad_rows.count or bad_rows.notes else None
-    return {**about, "bad_rows_file": listed, "first_bad_rows": bad_rows.first}
+    missing = [f"{owner}: {path}" for owner, path in job.first_missing]
+    return {**about, "bad_rows_file": listed, "first_bad_rows": bad_rows.first, "first_missing_pictures": missing}
 
 
 class _Job:
@@ -84,6 +85,7 @@ class _Job:
     ) -> None:
         self.counts = {"added": 0, "changed": 0, "unchanged": 0, "removed": 0}
         self.pictures: dict[str, Any] = {}
+        self.first_missing: list[tuple[str, Path]] = []
         self._place, self._source, self._action, self._options = place, source, action, options
         self._add_missing, self._bad_rows, self._show_progress = add_missing, bad_rows, show_progress
         self._opened = open_entities(source, options, _REQUIRED[action])
@@ -105,7 +107,7 @@ class _Job:
                     self._bad_rows(DataError(error.rule, self._source, draft.place, error.fix))
                 bar.advance()
         if self._action != "remove":
-            self.pictures = about_pictures(desk.counts)
+            self.pictures, self.first_missing = about_pictures(desk.counts), desk.first_missing
 
     def _change(self, change: Change, draft: Draft, images: tuple[Path, ...]) -> str:
         if self._action == "remove":

@@ -28,6 +28,7 @@ from pgmel.workflows.kb.bad_rows import BadRows
 __all__ = ["KbOptions", "Opened", "PictureDesk", "Pictures", "about_pictures", "drafts_of", "open_entities"]
 
 _ROWS_AT_ONCE: Final = 256
+_SHOWN: Final = 3
 _FETCHED_AT_ONCE: Final = 8
 _COMMONS: Final = "https://commons.wikimedia.org/wiki/Special:FilePath/{name}?width=640"
 
@@ -63,6 +64,11 @@ class Opened(NamedTuple):
 
     source: Source
     columns: Columns
+
+    def unused(self) -> list[str]:
+        """Return the columns that nothing is taken from."""
+        used = self.columns.used()
+        return [field for field in self.source.fields if field not in used]
 
 
 @dataclass
@@ -102,10 +108,15 @@ class PictureDesk:
         fetched: Where pictures from the web are written.
         bad_rows: Is told of pictures that could not be fetched.
         show_progress: Whether to show bars.
+
+    Attributes:
+        counts: What became of the pictures so far.
+        first_missing: The first few that were not found: whose they are, and where they were expected.
     """
 
     def __init__(self, opened: Opened, options: KbOptions, folder: Path, fetched: Path, bad_rows: BadRows, show_progress: bool) -> None:
         self.counts = Pictures()
+        self.first_missing: list[tuple[str, Path]] = []
         self._opened = opened
         self._fetch = options.fetch
         self._fetched = fetched
@@ -164,6 +175,8 @@ class PictureDesk:
         path, exists = self._finder.find(name)
         self.counts.found += exists
         self.counts.missing += not exists
+        if not exists and len(self.first_missing) < _SHOWN:
+            self.first_missing.append((f"{draft.place}, {draft.id}", path))
         return path
 
     def _try(self, url: str) -> Path | FetchFault:

@@ -1,5 +1,6 @@
 """Put together what a report shows of a trained model on a split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -19,14 +20,15 @@ from pgmel.linking import Decision, describe_decision
 from pgmel.models import Embedder
 from pgmel.settings import Settings
 from pgmel.training import MetricsFile
-from pgmel.workflows.deciding import RemovedJudgement, judge_removed, sentences_of
+from pgmel.workflows.clusters import clusters_of
+from pgmel.workflows.deciding import RemovedJudgement, judge_removed
 from pgmel.workflows.material import Material, Split
 from pgmel.workflows.measuring import Measurement, compare_stages, make_ranker
 from pgmel.workflows.report.curves import training_curves
 from pgmel.workflows.report.links import SplitLinks, link_split
 from pgmel.workflows.report.trust import find_gates, judge_probabilities
 
-__all__ = ["REMOVED_SHARE", "TrainedModel", "collect_report", "compare_hits", "describe_settings"]
+__all__ = ["REMOVED_SHARE", "TrainedModel", "collect_report", "compare_hits", "describe_settings", "slice_scores"]
 
 NUM_EXAMPLES: Final = 4
 
@@ -82,7 +84,6 @@ def collect_report(model: TrainedModel, num_errors: int, remove_gold: float = RE
     trust = judge_probabilities(links.top, split, model.decision, model.is_fitted_here, model.settings) if model.decision else None
     removed = _remove(model, split, remove_gold)
     errors, sample = links.sample_errors(model.material, split, num_errors)
-    is_dev = model.split == model.settings.data.dev_split
     return ReportData(
         title=f"{model.material.dataset.name}, {model.split}",
         data=after.result.data,
@@ -91,9 +92,11 @@ def collect_report(model: TrainedModel, num_errors: int, remove_gold: float = RE
         versions=after.result.versions,
         systems=tuple(SystemScores(part.result.system, part.result.overall) for part in measured),
         comparison=compare_hits(model),
-        slices=_slices([part.result for part in measured]),
+        slices=slice_scores([part.result for part in measured]),
         ranks=tuple(RankSeries(part.result.system, part.ranks.realistic) for part in measured),
-        training=training_curves(model.metrics, model.settings, model.before.result if model.before and is_dev else None),
+        training=training_curves(
+            model.metrics, model.settings, model.before.result if model.before else None, (model.single or model.after).result
+        ),
         nil=after.result.nil,
         nil_curve=trust.curve if trust else None,
         decision_note=describe_decision(model.decision, model.settings.data.dev_split) if model.decision else "",
@@ -114,10 +117,10 @@ def collect_report(model: TrainedModel, num_errors: int, remove_gold: float = RE
 
 
 def compare_hits(model: TrainedModel) -> PairedComparison | None:
-    """Compare trained and untrained mention by mention: H@1, whole sentences resampled and flipped; None without untrained figures."""
+    """Compare trained and untrained mention by mention: H@1, whole clusters resampled and flipped; None without untrained figures."""
     if model.before is None:
         return None
-    groups = sentences_of(model.material.splits[model.split], model.after.rows)
+    groups = clusters_of(model.material.splits[model.split], model.after.rows)
     hits = (model.before.ranks.realistic <= 1, model.after.ranks.realistic <= 1)
     return compare_paired(*hits, np.random.default_rng(model.settings.seed), groups, confidence=model.settings.evaluation.confidence)
 
@@ -136,7 +139,8 @@ def _remove(model: TrainedModel, split: Split, share: float) -> RemovedJudgement
     return judge_removed(rank, num_entities, split, model.decision, model.is_fitted_here, model.settings, share)
 
 
-def _slices(results: list[EvaluationResult]) -> tuple[SliceScores, ...]:
+def slice_scores(results: Sequence[EvaluationResult]) -> tuple[SliceScores, ...]:
+    """Return the slices of several systems, each with the figures of all of them."""
     names = dict.fromkeys(name for result in results for name in result.slices)
     return tuple(SliceScores(name, tuple(result.slices.get(name) for result in results)) for name in names)
 

@@ -1,37 +1,48 @@
 """Open the folder of a run, finished or not, and say what is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+import msgspec
+
 from pgmel.errors import BundleError, DataError, SettingError
 from pgmel.evaluation import EvaluationResult
-from pgmel.files import read_json
+from pgmel.files import read_data, read_json
 from pgmel.linking import read_card
 from pgmel.settings import Settings, settings_from
 from pgmel.training import MetricsFile, read_metrics
 from pgmel.workflows.evaluate import settings_of
 
-__all__ = ["RunFolder", "open_run"]
+__all__ = ["RECORD", "RunFolder", "open_run"]
 
 SETTINGS: Final = "settings.json"
 METRICS: Final = "metrics.csv"
 RESULTS: Final = "results.json"
 BUNDLE: Final = "bundle"
+RECORD: Final = "run.json"
+"""What `pgmel compare` writes last into the folder of a run of its own."""
+
+STARTED: Final = "started.json"
+"""What it writes first."""
 
 _SYSTEMS: Final = ("zero_shot", "trained", "reranked")
+_DATA_PATH: Final = re.compile(rb'"data"\s*:\s*\{[^{}]*?"path"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 @final
 @dataclass(frozen=True)
 class RunFolder:
-    """What ``pgmel train`` left in a folder.
+    """What ``pgmel train``, or a run of ``pgmel compare``, left in a folder.
 
     Attributes:
         path: The folder.
-        settings: Those of the bundle, or of an unfinished run; None where an unfinished run has lost them.
-        card: The bundle's card; None while training has not finished.
+        settings: Those of the bundle, or of a run without one; None where an unfinished run has lost them.
+        written: Those of the folder, with which its metrics were logged; None where they cannot be read.
+        card: The bundle's card; None while training has not finished, and in a run of a comparison.
+        is_compared: Whether it is a finished run of ``pgmel compare``, which keeps figures and ranks, but no bundle.
         metrics: What was logged.
         recorded: ``zero_shot``, ``trained`` and, with a second stage, ``reranked``, as measured when training ended.
         data: The data set that was trained on, as far as it was written down.
@@ -40,7 +51,9 @@ class RunFolder:
 
     path: Path
     settings: Settings | None
+    written: Settings | None
     card: Mapping[str, Any] | None
+    is_compared: bool
     metrics: MetricsFile
     recorded: Mapping[str, EvaluationResult]
     data: Path | None
@@ -51,6 +64,12 @@ class RunFolder:
         """Where the bundle is, or would be."""
         return self.path / BUNDLE
 
+    @property
+    def last_step(self) -> int | None:
+        """Step of the newest checkpoint; None if there is none."""
+        names = (re.fullmatch(r"step-(\d+)\.safetensors", file.name) for file in (self.path / "checkpoints").glob("step-*"))
+        return max((int(name[1]) for name in names if name), default=None)
+
 
 def open_run(folder: Path) -> RunFolder:
     """Read settings, metrics, results and card of a run.
@@ -59,21 +78,23 @@ def open_run(folder: Path) -> RunFolder:
 
     Raises:
         BundleError: If the folder is missing, no run, or its bundle is damaged; if training has logged nothing yet.
-        DataError: If the metrics of an unfinished run, or its settings, cannot be read.
+        DataError: If the metrics of an unfinished run, or the results of a run without a bundle, cannot be read.
     """
     _check_is_run(folder)
     remarks: list[str] = []
     card = read_card(folder / BUNDLE) if (folder / BUNDLE).exists() else None
-    written = _read_settings(folder / SETTINGS, is_needed=card is None, remarks=remarks)
+    is_compared = card is None and (folder / RECORD).exists() and (folder / RESULTS).exists()
+    written = _read_settings(folder, remarks)
     settings = settings_of(dict(card), folder / BUNDLE) if card is not None else written
     if settings is not None and written is not None and _differ(settings, written):
         remarks.append(
             "The folder's settings are not those of its bundle: training was begun anew and has not finished. Figures are of the "
             "bundle, curves of the later training."
         )
-    metrics = _read_metrics(folder / METRICS, is_needed=card is None, remarks=remarks)
-    recorded = _read_results(folder / RESULTS, remarks) if card is not None else {}
-    return RunFolder(folder, settings, card, metrics, recorded, written.data.path if written else None, tuple(remarks))
+    metrics = _read_metrics(folder / METRICS, is_needed=card is None and not is_compared, remarks=remarks)
+    recorded = _read_results(folder / RESULTS, is_needed=is_compared, remarks=remarks) if card is not None or is_compared else {}
+    data = written.data.path if written else _find_data(folder / SETTINGS)
+    return RunFolder(folder, settings, written, card, is_compared, metrics, recorded, data, tuple(remarks))
 
 
 def _check_is_run(folder: Path) -> None:
@@ -85,23 +106,47 @@ def _check_is_run(folder: Path) -> None:
         return
     if (folder / "card.json").exists():
         raise BundleError(f"{folder} is a bundle, not the folder of a run; that is probably {folder.parent}")
+    if (folder / "comparison.json").exists():
+        raise BundleError(
+            f"{folder} is the folder of a comparison: its page is {folder / 'comparison.html'}; name one of its runs, "
+            f"{folder / 'runs'}/DATA/SYSTEM/seed-N, for a report of that"
+        )
     inner = sorted(path.parent.name for path in folder.glob(f"*/{SETTINGS}"))
     hint = f"; it holds the runs {', '.join(inner)}: name one of them" if inner else "; name the folder that `pgmel train --out` wrote"
     raise BundleError(f"{folder} is no run: it has no {SETTINGS}, no {METRICS} and no {BUNDLE}{hint}")
 
 
-def _read_settings(file: Path, *, is_needed: bool, remarks: list[str]) -> Settings | None:
-    """Return the settings of the folder; where the bundle has them too, theirs are not needed."""
+def _read_settings(folder: Path, remarks: list[str]) -> Settings | None:
+    file = folder / SETTINGS
     try:
-        values = read_json(file)
+        if not file.exists() and (folder / STARTED).exists():
+            file = folder / STARTED
+            values = dict(read_json(file)).get("settings")
+        else:
+            values = read_json(file)
         if not isinstance(values, dict):
             raise DataError("the file does not hold settings", file)
         return settings_from(values, origin=str(file))
-    except (DataError, SettingError) as error:
-        if file.exists() and is_needed:
-            raise
-        remarks.append(f"The settings of the folder cannot be used: {error}.")
+    except SettingError as error:
+        faults = "; ".join(line.strip(" -") for line in str(error).splitlines()[1:]) or str(error)
+        remarks.append(f"{file} is of another version, or was changed ({faults}), and is left aside.")
+    except (DataError, TypeError, ValueError) as error:
+        remarks.append(f"The folder's settings cannot be used: {str(error).rstrip('.')}.")
+    return None
+
+
+def _find_data(file: Path) -> Path | None:
+    """Return where settings that cannot be used say that the data are, however little else of them can be read."""
+    try:
+        content = read_data(file)
+    except DataError:
         return None
+    found = _DATA_PATH.search(content)
+    try:
+        path = msgspec.json.decode(found[1], type=str) if found else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        path = ""
+    return Path(path) if path else None
 
 
 def _read_metrics(file: Path, *, is_needed: bool, remarks: list[str]) -> MetricsFile:
@@ -112,20 +157,28 @@ def _read_metrics(file: Path, *, is_needed: bool, remarks: list[str]) -> Metrics
             raise
         metrics = MetricsFile((), ())
         if not is_needed:
-            remarks.append(f"There are no curves: {error}.")
-    if is_needed and not metrics.rows:
+            remarks.append(f"There are no curves: {str(error).rstrip('.')}.")
+            return metrics
+    if not metrics.rows and not is_needed:
+        remarks.append(f"There are no curves: {file} holds no usable row.")
+    elif not metrics.rows:
         said = f" (it has {len(metrics.faults)} faulty lines; {metrics.faults[0]})" if metrics.faults else ""
         raise BundleError(f"there is nothing to show yet: training is not finished, and {file} holds no usable row{said}")
     return metrics
 
 
-def _read_results(file: Path, remarks: list[str]) -> dict[str, EvaluationResult]:
+def _read_results(file: Path, *, is_needed: bool, remarks: list[str]) -> dict[str, EvaluationResult]:
     try:
         values = read_json(file)
-        return {name: EvaluationResult.from_dict(part, file) for name, part in dict(values).items() if name in _SYSTEMS}
+        found = {name: EvaluationResult.from_dict(part, file) for name, part in dict(values).items() if name in _SYSTEMS}
+        if is_needed and "trained" not in found:
+            raise DataError("the file lacks the figures of the trained model", file)
     except (DataError, TypeError, ValueError) as error:
+        if is_needed:
+            raise error if isinstance(error, DataError) else DataError(f"the file does not hold results ({error})", file) from None
         remarks.append(f"The figures of the end of training are not at hand to compare with: {error}.")
         return {}
+    return found
 
 
 def _differ(bundled: Settings, written: Settings) -> bool:

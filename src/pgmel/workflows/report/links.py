@@ -12,6 +12,7 @@ from pgmel.evaluation import ErrorSample, LinkExample
 from pgmel.linking import Decision
 from pgmel.models import Embedder
 from pgmel.records import NIL, Candidate, Entity, Link
+from pgmel.workflows.deciding import dev_scores
 from pgmel.workflows.material import Material, Split
 from pgmel.workflows.measuring import Measurement, find_top, rank_in_kb
 from pgmel.workflows.report.trust import TopScores
@@ -65,7 +66,7 @@ class SplitLinks(NamedTuple):
         shares = share_out(list(counts.values()), most)
         kept = np.sort(np.concatenate([np.flatnonzero(kinds[kind])[:share] for kind, share in zip(counts, shares, strict=True)] or [wrong]))
         order = f"The most confidently wrong come first, by {how}."
-        if len(kept) < len(wrong):
+        if len(kept) < len(wrong) and len(counts) > 1:
             order += " Each kind of error has its share of the places."
         sample = ErrorSample(len(wrong), len(self.is_linked), order, counts)
         return self.examples(wrong[kept], material, split), sample
@@ -140,15 +141,14 @@ def link_split(after: Measurement, split: Split, embedder: Embedder, decision: D
     vectors = after.vectors
     rows = np.flatnonzero(split.rankable | split.is_nil)
     count = max(SHOWN_CANDIDATES, decision.num_candidates + 1 if decision else 0)
-    scores, candidates = find_top(vectors.take(rows), count)
+    found = find_top(vectors.take(rows), count)
+    scores, candidates, similarities = found
     is_read = embedder.reads(split.features)[rows]
-    hit = candidates == split.gold_rows[rows, None]
-    position = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
-    top = TopScores(rows, scores, position, split.is_nil[rows])
+    top = TopScores(rows, scores, dev_scores(found, split, rows).position, split.is_nil[rows], similarities)
     is_linked = is_read.copy()
     probabilities = nil_probability = None
     if decision is not None:
-        probabilities, nil_probability = decision.probabilities(np.where(is_read[:, None], scores, -np.inf))
+        probabilities, nil_probability = decision.probabilities(np.where(is_read[:, None], scores, -np.inf), similarities)
         if answers_nil:
             is_linked &= decision.links(probabilities[:, 0], nil_probability)
     shown = scores.copy()

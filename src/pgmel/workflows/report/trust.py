@@ -9,7 +9,8 @@ from pgmel.evaluation import NilCurve, Reliability, measure_reliability, nil_cur
 from pgmel.linking import LEAST_GROUPS, NUM_FOLDS, Decision, DevScores, cross_fit
 from pgmel.models import Embedder, GateSummary, summarise_gates
 from pgmel.settings import Settings
-from pgmel.workflows.deciding import decision_goals, sentences_of
+from pgmel.workflows.clusters import clusters_of
+from pgmel.workflows.deciding import decision_goals
 from pgmel.workflows.material import Material, Split
 
 __all__ = ["TopScores", "Trust", "find_gates", "judge_probabilities"]
@@ -23,12 +24,14 @@ class TopScores(NamedTuple):
         scores: Scores of each mention's candidates, best first; ``-inf`` where there are fewer.
         position: Place of the gold entity among the candidates from 0, -1 where it is not among them.
         is_nil: Whether the gold is NIL.
+        similarities: Of the candidates by the single vector, where there is a second stage.
     """
 
     rows: Int64[np.ndarray, "annotated"]
     scores: Float32[np.ndarray, "annotated top"]
     position: Int64[np.ndarray, "annotated"]
     is_nil: Bool[np.ndarray, "annotated"]
+    similarities: Float32[np.ndarray, "annotated top"] | None = None
 
 
 class Trust(NamedTuple):
@@ -59,8 +62,8 @@ def judge_probabilities(top: TopScores, split: Split, decision: Decision, is_fit
         settings: Of the run: seed, resamples and confidence.
     """
     scores = top.scores[:, : decision.num_candidates]
-    likely, nil = decision.probabilities(scores)
-    groups = sentences_of(split, top.rows)
+    likely, nil = decision.probabilities(scores, top.similarities)
+    groups = clusters_of(split, top.rows)
     probabilities, note = likely[:, 0], "The calibration was fitted on other mentions and has not seen these."
     if is_fitted_here and len(set(groups)) >= LEAST_GROUPS:
         probabilities = _cross_fit(top, groups, decision.num_candidates, settings)
@@ -91,11 +94,13 @@ def find_gates(embedder: Embedder, material: Material, split: str) -> dict[str, 
     return {side: summary for side, summary in sides.items() if summary is not None}
 
 
-def _cross_fit(top: TopScores, groups: list[str], num_candidates: int, settings: Settings) -> Float64[np.ndarray, "annotated"]:
-    dev = DevScores(np.asarray(top.scores, np.float64), top.position, top.is_nil)
+def _cross_fit(top: TopScores, groups: list[int], num_candidates: int, settings: Settings) -> Float64[np.ndarray, "annotated"]:
+    similarities = None if top.similarities is None else np.asarray(top.similarities, np.float64)
+    dev = DevScores(np.asarray(top.scores, np.float64), top.position, top.is_nil, similarities)
     folds, fitted = cross_fit(dev, np.random.default_rng(settings.seed), groups, decision_goals(settings), num_candidates)
     probabilities = np.empty(len(folds))
     for part, decision in enumerate(fitted):
         here = folds == part
-        probabilities[here] = decision.probabilities(dev.scores[here, :num_candidates])[0][:, 0]
+        part_of = dev.take(here)
+        probabilities[here] = decision.probabilities(part_of.scores[:, :num_candidates], part_of.similarities)[0][:, 0]
     return probabilities

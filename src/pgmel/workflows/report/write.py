@@ -17,6 +17,7 @@ from pgmel.workflows.material import Material, limit_mentions, load_material, ma
 from pgmel.workflows.measuring import Measurement, add_second_stage, embed, measure_split
 from pgmel.workflows.preparation import start_embedder
 from pgmel.workflows.report.collect import REMOVED_SHARE, TrainedModel, collect_report, describe_settings
+from pgmel.workflows.report.compared import compared_page
 from pgmel.workflows.report.curves import training_curves
 from pgmel.workflows.report.folder import RunFolder, open_run
 from pgmel.workflows.train import resolve_device, use_threads
@@ -33,11 +34,13 @@ class ReportWritten(NamedTuple):
         file: The HTML page.
         data: What it shows.
         is_finished: Whether the run was; of an unfinished one there are curves only.
+        has_bundle: Whether there was a bundle to link with; a run of a comparison has none.
     """
 
     file: Path
     data: ReportData
     is_finished: bool
+    has_bundle: bool = True
 
 
 def report_run(
@@ -58,7 +61,7 @@ def report_run(
     """Write the report of a run.
 
     Args:
-        run: Folder that training wrote.
+        run: Folder that training, or one run of a comparison, wrote.
         out: The HTML file; by default ``report.html`` in the run's folder.
         data: The data set; by default the one that the run was trained on.
         split: Which of its splits; by default the one that training measured.
@@ -73,16 +76,16 @@ def report_run(
 
     Raises:
         BundleError: If the folder is no run, or damaged.
-        SettingError: If nobody says where the data are.
+        SettingError: If nobody says where the data are; if a split is asked for that a run without a bundle was not measured on.
         DataError: If the data are missing or faulty, or the metrics cannot be read.
         EncoderError: If the encoders cannot be had, or are others.
     """
     found = open_run(run)
     file = out if out is not None else run / "report.html"
     if found.card is None or found.settings is None:
-        page = _unfinished(found)
+        page = compared_page(found, split) if found.is_compared else _unfinished(found)
         write_html_report(file, page)
-        return ReportWritten(file, page, False)
+        return ReportWritten(file, page, found.is_compared, False)
     settings = found.settings
     place = resolve_device(device)
     use_threads(settings.training.threads)
@@ -98,7 +101,8 @@ def report_run(
 
 def _recorded_data(found: RunFolder) -> Path:
     if found.data is None:
-        raise SettingError(f"the run {found.path} does not say where its data are; name them with --data FOLDER")
+        why = "".join(f"\n{remark}" for remark in found.remarks) if found.written is None else ""
+        raise SettingError(f"the run {found.path} does not say where its data are; name them with --data FOLDER{why}")
     if not found.data.exists():
         raise DataError("the data that the run was trained on are no longer there", found.data, fix="Say where they are with --data FOLDER")
     return found.data
@@ -110,11 +114,13 @@ def _measure(found: RunFolder, card: Mapping[str, Any], settings: Settings, mate
     before = _measure_untrained(found, settings, embedder, material, split, device)
     vectors = embed(embedder, material, split)
     reranker = load_reranker(card, found.bundle)
-    single = measure_split(vectors, material, split, settings, "trained", decision=None if reranker else decision)
+    is_fitted_here = is_fitted_on(card, material, split, settings)
+    first = None if reranker else decision
+    single = measure_split(vectors, material, split, settings, "trained", decision=first, is_fitted_here=is_fitted_here)
     after = single
     if reranker is not None:
-        after = measure_split(add_second_stage(vectors, reranker, material, split), material, split, settings, "re-ranked", None, decision)
-    is_fitted_here = is_fitted_on(card, material, split, settings)
+        vectors = add_second_stage(vectors, reranker, material, split)
+        after = measure_split(vectors, material, split, settings, "re-ranked", decision=decision, is_fitted_here=is_fitted_here)
     parts = (before, after, decision, is_fitted_here, found.metrics, single if reranker else None)
     return TrainedModel(material, split, settings, embedder, *parts)
 
@@ -151,15 +157,20 @@ def _finished(found: RunFolder, model: TrainedModel, page: ReportData) -> Report
         "trained": str(card.get("created", ""))[:10],
         "pgmel": __version__,
     }
+    recorded = found.recorded
+    before = recorded.get("zero_shot") or (model.before.result if model.before else None)
+    trained = recorded.get("trained") or (model.single or model.after).result
     return replace(
         page,
+        training=training_curves(found.metrics, found.written or found.settings, before, trained, found.last_step),
         title=f"Run {_name_of(found.path)}",
         summary=f"{after.overall.num_mentions:,} mentions of {dataset.name} ({model.split}) linked to {after.num_entities:,} entities: "
         f"what training made of the untrained model, where it works, and where it fails.",
         notice=" ".join(remarks),
         facts={name: value for name, value in facts.items() if value},
         command=f"pgmel report {found.path}",
-        data={**page.data, "root": str(dataset.root)},
+        # Pictures have a section of their own.
+        data={name: value for name, value in page.data.items() if name != "pictures"} | {"root": str(dataset.root)},
         versions=dict(card.get("versions", page.versions)),
     )
 

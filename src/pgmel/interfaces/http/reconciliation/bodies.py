@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from starlette.requests import Request
 
 from pgmel.interfaces.http.problems import Problem
 
-__all__ = ["decode_text", "read_form_fields", "read_json_as"]
+__all__ = ["decode_text", "ids_in", "read_form_fields", "read_json_as"]
 
 Model = TypeVar("Model")
 
@@ -43,6 +43,18 @@ async def read_json_as(request: Request, model: type[Model]) -> Model:
         raise Problem("unsupported_media_type", "the body is of a kind that this route does not read", f"Send Content-Type: {_JSON}")
     found: Model = decode_text(await request.body(), model, "the body")
     return found
+
+
+def ids_in(query: str) -> list[str]:
+    """Return what else than the parameter ``id`` may be meant by an address that ends with an id, the likeliest first.
+
+    OpenRefine puts ids into addresses with ``+`` and ``&`` as they are, which would otherwise stand for a space and for a new parameter.
+
+    Args:
+        query: What stands behind the question mark, as it was sent.
+    """
+    found = query.partition("id=")[2] if query.startswith("id=") else query.partition("&id=")[2]
+    return list(dict.fromkeys((unquote(found.partition("&")[0]), unquote(found))))
 
 
 def decode_text(text: str | bytes, model: Any, what: str) -> Any:

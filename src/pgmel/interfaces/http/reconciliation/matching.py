@@ -28,6 +28,9 @@ _TEXTS: Final = (CONTEXT, "description", "aliases", "name")
 
 _DIM: Final = 1 << 16
 
+_LEAST_MATCH: Final = 0.5
+"""Clients accept a match without asking anybody, so it must be likelier right than wrong, whatever the bundle links."""
+
 
 class Match(NamedTuple):
     """A candidate for a query, in the form that both versions of the API write."""
@@ -103,7 +106,8 @@ def _match(query: Query, link: Link, candidate: Candidate, entity: Entity, alike
     if candidate.probability is None:
         # Nothing says how sure the best candidate is, so only its name can, and only where no other candidate has it too: see rank.
         return Match(entity, round(100 * min(1.0, max(0.0, candidate.score)), 4), linked and same_name, features)
-    return Match(entity, round(100 * min(1.0, candidate.probability), 4), linked, features)
+    sure = linked and candidate.probability >= _LEAST_MATCH
+    return Match(entity, round(100 * min(1.0, candidate.probability), 4), sure, features)
 
 
 def _identified(entity: Entity, link: Link | None) -> Match:

@@ -40,7 +40,7 @@ def render_entity(entity: Entity, types: Sequence[str], picture: str | None, who
 def page_policy() -> str:
     """Return the page's content security policy, but for who may embed it: its own style and pictures, nothing else."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors "
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pgmel.interfaces.http.cross_origin import CrossOrigin
 from pgmel.interfaces.http.entities import picture_address
 from pgmel.interfaces.http.problems import Problem
-from pgmel.interfaces.http.reconciliation.bodies import decode_text, read_form_fields, read_json_as
+from pgmel.interfaces.http.reconciliation.bodies import decode_text, ids_in, read_form_fields, read_json_as
 from pgmel.interfaces.http.reconciliation.extending import ExtensionQuery
 from pgmel.interfaces.http.reconciliation.manifest import DRAFT, About, draft_manifest, manifest
 from pgmel.interfaces.http.reconciliation.options import base_address
@@ -142,23 +142,28 @@ def _add_suggestions(router: APIRouter, reconciliation: Reconciliation, root: st
 def _add_pages(router: APIRouter, reconciliation: Reconciliation, cross_origin: CrossOrigin, root: str) -> None:
     up = "../" * root.count("/")
 
-    async def page(entity_id: str, whole: bool) -> Response:
-        entity, types = await reconciliation.show(entity_id)
+    async def page(request: Request, entity_id: str, whole: bool) -> Response:
+        entity, types = await reconciliation.show(entity_id, ids_in(request.url.query))
         address = picture_address(entity)
+        if address is not None:
+            address = up + address if whole else await reconciliation.picture(entity)
         named = [one.name for one in types if one != ANY_TYPE]
-        text = render_entity(entity, named, address and up + address, whole)
         policy = page_policy() + cross_origin.frame_ancestors
-        return Response(text, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy})
+        return Response(
+            render_entity(entity, named, address, whole),
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": policy},
+        )
 
     @router.get(f"{root}/preview")
-    async def preview(entity_id: EntityId) -> Response:
+    async def preview(request: Request, entity_id: EntityId) -> Response:
         """Show an entity in a small frame."""
-        return await page(entity_id, whole=False)
+        return await page(request, entity_id, whole=False)
 
     @router.get(f"{root}/view")
-    async def view(entity_id: EntityId) -> Response:
+    async def view(request: Request, entity_id: EntityId) -> Response:
         """Show an entity."""
-        return await page(entity_id, whole=True)
+        return await page(request, entity_id, whole=True)
 
 
 async def _manifest(request: Request, reconciliation: Reconciliation, path: str, write: Callable[[About], dict[str, Any]]) -> Response:

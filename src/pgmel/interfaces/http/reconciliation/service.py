@@ -1,10 +1,12 @@
 """What the routes of the reconciliation service ask for, over the linker in service."""
 
 import asyncio
+import base64
 import threading
 from collections.abc import Sequence
 from typing import Final, final
 
+from pgmel.interfaces.http.problems import Problem
 from pgmel.interfaces.http.reconciliation.extending import Extension, ExtensionQuery, check_extension, extend
 from pgmel.interfaces.http.reconciliation.matching import Match, find_depth, find_ids, rank, to_mention
 from pgmel.interfaces.http.reconciliation.options import ReconciliationOptions
@@ -65,24 +67,26 @@ class Reconciliation:
         with self.service.use() as serving:
             types = await self._types_of(serving)
             links = await self._link(serving, queries, types)
-            return await self.service.call(_rank_all, queries, links, serving, types)
+            return await self.service.call(serving, _rank_all, queries, links, serving, types)
 
     async def suggest_entities(self, prefix: str, skip: int, number: int) -> list[tuple[Entity, list[Type]]]:
         """Return entities whose id or name fits what was typed, with their types."""
         with self.service.use() as serving:
             types = await self._types_of(serving)
-            found = await self.service.call(suggest_entities, serving.entities, prefix, skip, number)
+            found = await self.service.call(serving, suggest_entities, serving.entities, prefix, skip, number)
         return [(entity, types.of(entity)) for entity in found]
 
     async def suggest_types(self, prefix: str, skip: int, number: int) -> Sequence[Type]:
         """Return types whose id or name fits what was typed."""
-        types = await self.types()
-        return await self.service.call(suggest_named, types.all(), prefix, skip, number)
+        with self.service.use() as serving:
+            types = await self._types_of(serving)
+            return await self.service.call(serving, suggest_named, types.all(), prefix, skip, number)
 
     async def suggest_properties(self, prefix: str, skip: int, number: int) -> Sequence[Property]:
         """Return properties whose id or name fits what was typed, with that for context."""
-        known = list_properties((await self.types()).catalogue, for_queries=True)
-        return await self.service.call(suggest_named, known, prefix, skip, number)
+        with self.service.use() as serving:
+            known = list_properties((await self._types_of(serving)).catalogue, for_queries=True)
+            return await self.service.call(serving, suggest_named, known, prefix, skip, number)
 
     async def propose_properties(self, number: int) -> Sequence[Property]:
         """Return the properties that entities can be extended with."""
@@ -102,15 +106,33 @@ class Reconciliation:
         entities = await self.service.ask(lambda known: known.records(query.ids))
         return extend(query, entities, base)
 
-    async def show(self, entity_id: str) -> tuple[Entity, list[Type]]:
+    async def show(self, entity_id: str, others: Sequence[str] = ()) -> tuple[Entity, list[Type]]:
         """Return an entity and its types.
+
+        Args:
+            entity_id: Its id.
+            others: Ids that are meant if there is no such entity, the likeliest first.
 
         Raises:
             Problem: ``entity_not_found``.
         """
         with self.service.use() as serving:
-            entity = await self.service.call(serving.entities.get, entity_id)
+            found = await self.service.call(serving, serving.entities.records, [entity_id, *others])
+            entity = next((found[one] for one in (entity_id, *others) if one in found), None)
+            if entity is None:
+                entity = await self.service.call(serving, serving.entities.get, entity_id)
             return entity, (await self._types_of(serving)).of(entity)
+
+    async def picture(self, entity: Entity) -> str | None:
+        """Return an entity's small picture within an address of its own, or None where it cannot be shown.
+
+        Clients show previews in a frame that has no origin, which may not load a picture from here.
+        """
+        try:
+            content = await self.service.ask(lambda known: known.picture(entity.id))
+        except Problem:
+            return None
+        return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
     async def _link(self, serving: Serving, queries: Sequence[Query], types: EntityTypes) -> list[Link | None]:
         # Queries for the same number of candidates are linked together, and with those of other requests.
@@ -129,7 +151,7 @@ class Reconciliation:
 
     async def _types_of(self, serving: Serving) -> EntityTypes:
         known = self._types
-        return known[1] if known is not None and known[0] is serving else await self.service.call(self._gather, serving)
+        return known[1] if known is not None and known[0] is serving else await self.service.call(serving, self._gather, serving)
 
     def _gather(self, serving: Serving) -> EntityTypes:
         with self._lock:

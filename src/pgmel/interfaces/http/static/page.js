@@ -3,7 +3,7 @@
 (() => {
   const at = (id) => document.getElementById(id);
   const text = at("text");
-  const state = { mention: null, file: null, threshold: null, asking: null, pictures: [] };
+  const state = { mention: null, file: null, threshold: null, asking: null, pictures: [], blind: false };
 
   function headers() {
     const token = at("token").value.trim();
@@ -78,6 +78,7 @@
   }
 
   function choose(file) {
+    if (state.blind) return;
     if (state.file) URL.revokeObjectURL(at("preview-image").src);
     state.file = file;
     at("preview").hidden = !file;
@@ -155,7 +156,9 @@
       state.threshold = health.threshold;
       at("token-row").hidden = !health.token_needed;
       at("about").textContent = `Which of ${health.entities.toLocaleString("en")} entities do these words mean?`;
-      if (!health.reads_pictures) at("picture-note").textContent = "This model was made without pictures: it links by text alone.";
+      state.blind = !health.reads_pictures;
+      at("pictures").hidden = state.blind;
+      if (state.blind) at("picture-note").textContent = "This model reads no pictures: it links by text alone.";
     } catch (error) {
       results.fail(error.message, error.fix);
     }

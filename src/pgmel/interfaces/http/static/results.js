@@ -2,6 +2,9 @@
 // Shows an answer. Whatever comes from users or the knowledge base becomes text nodes, never markup.
 const results = (() => {
   const MATCHES = { name: "name matches exactly", alias: "an alias matches exactly", part: "name matches in part" };
+  const FIRST = 5; // candidates shown at once
+  const SURE = 0.5; // below it an answer is as likely wrong as right
+  const { plain, percent } = figures;
   const at = (id) => document.getElementById(id);
 
   function make(tag, options = {}, ...children) {
@@ -13,52 +16,53 @@ const results = (() => {
     return element;
   }
 
-  const percent = (value) => (value < 0.001 ? "< 0.1 %" : value < 1 && value > 0.999 ? "> 99.9 %" : `${(100 * value).toFixed(1)} %`);
-
   function verdict(link, threshold) {
     const words = make("mark", {}, link.mention || "the picture");
-    if (link.entity_id !== "NIL") {
-      const sure = link.probability === null ? "" : ` · probability ${percent(link.probability)}`;
-      return make("div", { className: "verdict" }, words, " means", make("strong", {}, link.name),
-        make("p", { className: "hint" }, link.entity_id + sure));
+    const said = (kind, verb, answer, reason) =>
+      make("div", { className: `verdict ${kind}` }, words, ` ${verb}`, make("strong", {}, answer), make("p", { className: "hint" }, reason));
+    if (link.decision === "linked") {
+      const doubtful = link.probability !== null && link.probability < SURE;
+      const sure = link.probability === null ? "" : ` \u00b7 probability ${percent(link.probability)}`;
+      return said(doubtful ? "doubtful" : "linked", doubtful ? "may mean" : "means", link.name, link.entity_id + sure);
     }
-    let reason = "There is no candidate.";
+    const sure = link.probability === null ? "" : ` Probability that it does: ${percent(link.probability)}.`;
+    if (link.decision === "nil") {
+      return said("nil", "means", "NIL: no entity of the knowledge base", `The knowledge base seems to lack the entity.${sure}`);
+    }
     const best = link.candidates[0];
-    if (best) reason = "That the knowledge base lacks the entity is likely enough.";
-    if (best && best.probability !== null && threshold !== null && best.probability < threshold) {
-      reason = `The best candidate's probability, ${percent(best.probability)}, is below the threshold of ${percent(threshold)}.`;
-    }
-    const sure = link.probability === null ? "" : ` Probability of NIL: ${percent(link.probability)}.`;
-    return make("div", { className: "verdict nil" }, words, " means", make("strong", {}, "NIL: no entity of the knowledge base"),
-      make("p", { className: "hint" }, reason + sure));
+    let reason = "There is nothing in it that this model reads.";
+    if (best && threshold !== null) reason = `The best candidate's probability, ${percent(best.probability)}, is below the threshold of ${percent(threshold)}.`;
+    else if (best) reason = "This model links nothing: no threshold keeps the precision of links that was asked for.";
+    return said("nil", "is left open", "Unsure: not linked", reason);
   }
 
   function bar(candidate, threshold) {
     const likely = candidate.probability !== null;
     const value = likely ? candidate.probability : Math.max(0, candidate.score);
     const fill = make("i");
-    fill.style.width = `${Math.min(100, 100 * value)}%`;
+    fill.style.width = `${value < 0.001 ? 0 : Math.min(100, 100 * value)}%`;
     const track = make("div", { className: "bar", "aria-hidden": "true" }, fill);
     if (likely && threshold !== null) {
       const tick = make("u", { title: `threshold ${percent(threshold)}` });
       tick.style.left = `${100 * threshold}%`;
       track.append(tick);
     }
-    const shown = make("output", { title: likely ? "probability" : "score" }, likely ? percent(value) : candidate.score.toFixed(3));
+    const shown = make("output", { title: likely ? "probability" : "score" }, likely ? percent(value) : plain(candidate.score));
     return make("div", { className: "measure" }, track, make("span", {}, make("span", { className: "vh" }, likely ? "probability " : "score "), shown));
   }
 
-  function brief(candidate, best) {
-    const list = make("ul", { className: "why", "aria-label": "Why" });
-    list.append(make("li", {}, `score ${candidate.score.toFixed(3)}`));
-    if (candidate !== best) list.append(make("li", {}, `${(best.score - candidate.score).toFixed(3)} behind the first`));
+  // Where there is no probability the score stands beside the bar already.
+  function brief(candidate) {
     const match = MATCHES[candidate.name_match];
-    list.append(make("li", match ? { className: "good" } : {}, match || "name differs"));
-    return list;
+    const facts = [
+      ...(candidate.probability === null ? [] : [make("li", {}, `score ${plain(candidate.score)}`)]),
+      ...(match ? [make("li", { className: "good" }, match)] : []),
+    ];
+    return facts.length ? make("ul", { className: "why", "aria-label": "In brief" }, ...facts) : "";
   }
 
   function more(candidate, ask) {
-    const box = make("details", {}, make("summary", {}, "More about it"));
+    const box = make("details", {}, make("summary", {}, "More"));
     box.addEventListener("toggle", async () => {
       if (!box.open || box.dataset.filled) return;
       box.dataset.filled = "yes";
@@ -92,27 +96,45 @@ const results = (() => {
     if (chosen) head.append(make("span", { className: "tag" }, "linked"));
     const body = make("div", {}, head, bar(candidate, threshold));
     if (candidate.description) body.append(make("p", { className: "about" }, candidate.description));
-    body.append(brief(candidate, link.candidates[0]), why.panel(candidate, tools), more(candidate, tools.ask));
-    return make("li", { className: chosen ? "candidate chosen" : "candidate" }, thumb(candidate, tools.picture), body);
+    body.append(make("div", { className: "panels" }, brief(candidate), why.panel(candidate, tools), more(candidate, tools.ask)));
+    const pictured = link.candidates.some((one) => one.picture);
+    const parts = pictured ? [thumb(candidate, tools.picture), body] : [body];
+    return make("li", { className: `candidate${chosen ? " chosen" : ""}${pictured ? "" : " bare"}` }, ...parts);
+  }
+
+  // The best candidates; the others on request, since they are rarely meant.
+  function list(link, threshold, tools) {
+    const rows = link.candidates.map((candidate) => row(candidate, link, threshold, tools));
+    at("candidates").append(...rows.slice(0, FIRST));
+    const others = rows.slice(FIRST);
+    at("others").hidden = !others.length;
+    at("others").textContent = `Show ${others.length} more`;
+    at("others").onclick = () => {
+      at("others").hidden = true;
+      at("candidates").append(...others);
+      others[0].setAttribute("tabindex", "-1");
+      others[0].focus();
+    };
   }
 
   function rest(link, threshold) {
     if (!link.candidates.length || link.candidates[0].probability === null) return "";
     const tick = threshold === null ? "" : ` The tick on each bar is the threshold of ${percent(threshold)}: from there on the first is linked.`;
     const others = Math.max(0, 1 - link.candidates.reduce((sum, candidate) => sum + candidate.probability, 0));
-    return `NIL and all candidates that are not shown: ${percent(others)} together.${tick}`;
+    return `NIL and all other entities: ${percent(others)} together.${tick}`;
   }
 
   function clear() {
     for (const id of ["verdict", "candidates", "rest", "warnings", "problem"]) at(id).replaceChildren();
     at("problem").hidden = true;
+    at("others").hidden = true;
     at("empty").hidden = true;
   }
 
   function show(link, threshold, tools) {
     clear();
     at("verdict").append(verdict(link, threshold));
-    at("candidates").append(...link.candidates.map((candidate) => row(candidate, link, threshold, tools)));
+    list(link, threshold, tools);
     at("rest").textContent = rest(link, threshold);
     at("warnings").append(...link.warnings.map((text) => make("li", {}, text)));
   }

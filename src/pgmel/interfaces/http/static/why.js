@@ -9,7 +9,7 @@ const why = (() => {
   const PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"];
   const NOTABLE = 0.0005;
   const make = (...all) => results.make(...all);
-  const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(3)}`;
+  const { plain, signed, whole } = figures;
   const side = (effect, least = NOTABLE) => (Math.abs(effect) < least ? "" : effect > 0 ? "for" : "against");
 
   // Small effects stay visible beside large ones.
@@ -18,29 +18,33 @@ const why = (() => {
     return element;
   }
 
-  function bar(value, reach) {
+  // The range of the bars: `low` to `high`, with 0 in it.
+  function bar(value, { low, high }) {
     const fill = make("i", { className: value < 0 ? "against" : "for" });
-    const width = 50 * Math.min(1, Math.abs(value) / reach);
-    fill.style.width = `${width}%`;
-    fill.style.left = `${value < 0 ? 50 - width : 50}%`;
-    return make("td", { "aria-hidden": "true" }, make("div", { className: "share" }, fill));
+    const place = (point) => (100 * (point - low)) / (high - low);
+    fill.style.left = `${place(Math.min(value, 0))}%`;
+    fill.style.width = `${place(Math.max(value, 0)) - place(Math.min(value, 0))}%`;
+    const share = make("div", { className: "share" }, fill);
+    share.style.setProperty("--zero", `${place(0)}%`);
+    return make("td", { "aria-hidden": "true" }, share);
   }
 
-  function row(label, value, reach, className) {
-    return make("tr", { className }, make("th", { scope: "row" }, label), bar(value, reach), make("td", { className: "number" }, signed(value)));
+  function row(label, value, range, className) {
+    return make("tr", { className }, make("th", { scope: "row" }, label), bar(value, range), make("td", { className: "number" }, signed(value)));
   }
 
   const channel = (part) => (part.stage === "reranker" ? `ranked again: ${part.name}` : CHANNELS[part.name] || part.name);
 
   function parts(candidate, told) {
-    const reach = Math.max(...Object.values(told.kinds).map(Math.abs), ...told.parts.map((part) => Math.abs(part.value)), 1e-9);
+    const values = [...Object.values(told.kinds), ...told.parts.map((part) => part.value)];
+    const range = { low: Math.min(0, ...values), high: Math.max(1e-9, ...values) };
     const rows = Object.entries(told.kinds).flatMap(([kind, value]) => {
       const own = told.parts.filter((part) => part.kind === kind && (part.stage === "model" || side(part.value)));
-      const detail = own.length > 1 ? own.map((part) => row(channel(part), part.value, reach, "channel")) : [];
-      return [row(KINDS[kind] || kind, value, reach, "kind"), ...detail];
+      const detail = own.length > 1 ? own.map((part) => row(channel(part), part.value, range, "channel")) : [];
+      return [row(KINDS[kind] || kind, value, range, "kind"), ...detail];
     });
     const sum = make("tr", { className: "kind sum" }, make("th", { scope: "row" }, "Sum: score"), make("td", { "aria-hidden": "true" }),
-      make("td", { className: "number" }, signed(candidate.score)));
+      make("td", { className: "number" }, plain(candidate.score)));
     return make("table", { className: "parts" }, make("caption", {}, "What the score is made of"), make("tbody", {}, ...rows, sum));
   }
 
@@ -100,7 +104,7 @@ const why = (() => {
   function gates(told) {
     const shown = [["words and picture", told.gates.mention], ["the candidate", told.gates.entity]].filter(([, gate]) => gate !== null);
     if (!shown.length) return [];
-    const told_of = shown.map(([name, gate]) => `of ${name} ${Math.round(100 * gate)} % text, ${Math.round(100 - 100 * gate)} % picture`);
+    const told_of = shown.map(([name, gate]) => `of ${name} ${whole(gate)} text, ${whole(1 - gate)} picture`);
     return [make("p", { className: "hint" }, `Gates: ${told_of.join("; ")}.`)];
   }
 

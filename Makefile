@@ -53,7 +53,7 @@ named-data:
 	@test -n "$(DATA)" || { echo "make: say where the data sets are: make experiments DATA=FOLDER (see docs/command-line.md, compare)" >&2; exit 2; }
 experiments: named-data install
 	$(PIP) --constraint constraints.txt --editable '.[offline,onnx]'
-	for matrix in negatives negatives-triplet policy ablations; do \
+	for matrix in negatives negatives-triplet rivals policy ablations; do \
 		$(BIN)/pgmel compare experiments/$$matrix.toml --data-root "$(DATA)" --out runs/experiments/$$matrix --jobs $(JOBS) || exit $$?; done
 
 experiments-quick: install

@@ -38,7 +38,7 @@ TYPOS = 300
 def main(runs: Annotated[list[Path], typer.Argument(help="Folders that pgmel train wrote.")]) -> None:
     """Print one row for each run."""
     torch.set_num_threads(1)
-    print("| run | single vector H@1 | re-ranked H@1 | difference, paired by sentence | MRR | misspelt H@1 | ms per mention, cold | warm |")
+    print("| run | single vector H@1 | re-ranked H@1 | difference, paired by clusters | MRR | misspelt H@1 | ms per mention, cold | warm |")
     print("|---|---|---|---|---|---|---|---|")
     with threadpool_limits(1):
         for run in runs:

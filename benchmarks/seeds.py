@@ -68,7 +68,7 @@ def print_rows(name: str, before: Metrics, vector: list[Metrics], final: list[Me
 
 
 def print_gain(what: str, before: list[Ranks], after: list[Ranks], groups: list[str]) -> None:
-    """Print the gain in H@1 and MRR, mean over the seeds, paired by sentence."""
+    """Print the gain in H@1 and MRR, mean over the seeds, paired, whole clusters at a time."""
     old, new = (np.stack([ranks.realistic for ranks in part]) for part in (before, after))
     for metric, a, b in (("H@1", old <= 1, new <= 1), ("MRR", 1 / old, 1 / new)):
         gain = compare_paired(a.mean(axis=0), b.mean(axis=0), np.random.default_rng(0), groups)

@@ -27,7 +27,7 @@ class DataRanks:
 
     Args:
         ranks: System to seed to that run's ranks, each (mentions,), all on the same mentions in the same order.
-        groups: (mentions,) number of each mention's sentence.
+        groups: (mentions,) number of each mention's cluster.
     """
 
     ranks: Mapping[str, Mapping[int, Array]]
@@ -63,7 +63,7 @@ def contrast(
 
     A mention's value is its mean over the seeds that a system and the reference both have (for the mean over data sets: on every data
     set), so that a seed which only one of them was run with, a lucky one perhaps, tells nothing. Differences are paired by mention, and
-    sentences are resampled and flipped whole. The family is every comparison returned: each system, on each data set and on their mean,
+    clusters are resampled and flipped whole. The family is every comparison returned: each system, on each data set and on their mean,
     by H@1 and by MRR.
 
     Args:

@@ -169,12 +169,8 @@ class SpacyLinker:
         return self._linker
 
     def _link(self, docs: list[Doc]) -> None:
-        spans = []
-        for ent in (ent for doc in docs for ent in doc.ents):
-            if self.linked_labels is None or ent.label_ in self.linked_labels:
-                spans.append(ent)
-            elif ent._.get(_STORED) is not None:
-                ent._.set(_STORED, None)  # of an earlier run, when it had another label
+        wanted = self.linked_labels
+        spans = [ent for doc in docs for ent in doc.ents if wanted is None or ent.label_ in wanted]
         if not spans:
             return
         mentions = map(self._mention, spans)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from pgmel.linking.wording import floor_share
+
 __all__ = ["DecisionRow", "decision_notes", "decision_rows"]
 
 _MEANINGS: Final = {
@@ -55,13 +57,13 @@ def _notes(decision: Mapping[str, Any], calibrated_on: str | None) -> Iterator[s
     nil, links = (decision.get(field) or {} for field, _ in _MEANINGS.values())
     if decision.get("nil_threshold") is None and nil.get("target") is not None:
         yield (
-            f"No threshold promises {nil['target']:g} for `nil` (the best one {nil.get('attainable') or 0:.2f}), so it is never answered: "
-            "a mention whose entity is missing is linked wrongly, or left `unsure`."
+            f"No threshold promises {nil['target']:g} for `nil` (the best one {floor_share(nil.get('attainable'))}), so it is never "
+            "answered: a mention whose entity is missing is linked wrongly, or left `unsure`."
         )
     threshold = decision.get("threshold")
     if links.get("target") is not None and (threshold is None or threshold >= 1):
-        attainable = links.get("attainable") or 0
-        yield f"No threshold promises {links['target']:g} for `linked` (the best one {attainable:.2f}), so nothing is linked."
+        best = floor_share(links.get("attainable"))
+        yield f"No threshold promises {links['target']:g} for `linked` (the best one {best}), so nothing is linked."
     elif threshold:
         yield (
             f"Where the best candidate's probability is below {threshold:.2f} the decision is `unsure`: nothing is linked, and nothing "

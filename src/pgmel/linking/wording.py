@@ -1,8 +1,10 @@
 """The decision in words."""
 
+import math
+
 from pgmel.linking.decision import Decision, StatedPrecision
 
-__all__ = ["decision_lines", "describe_decision"]
+__all__ = ["decision_lines", "describe_decision", "floor_share"]
 
 
 def describe_decision(decision: Decision, split: str = "dev") -> str:
@@ -25,13 +27,14 @@ def decision_lines(decision: Decision, split: str = "dev") -> list[str]:
     if decision.nil_threshold is None:
         parts[0] = "NIL is not answered for lack of a likely entity" if decision.threshold == 0 else parts[0]
         parts.append(
-            f"no threshold reaches the NIL precision {nil.target:g} on {split} (highest {nil.attainable or 0:.2f}; linking.nil_precision)"
+            f"no threshold reaches the NIL precision {nil.target:g} on {split} "
+            f"(highest {floor_share(nil.attainable)}; linking.nil_precision)"
         )
     if nil.num_answers:
         asked = f"; asked for {nil.target:g}" if decision.nil_threshold is not None else ""
         parts.append(f"{_share(nil)} of {nil.num_answers:,} NIL answers right on {split}{asked}")
     if links.target is not None and decision.threshold is None:
-        parts.append(f"no threshold reaches the link precision {links.target:g} (highest {links.attainable or 0:.2f})")
+        parts.append(f"no threshold reaches the link precision {links.target:g} (highest {floor_share(links.attainable)})")
     if links.num_answers:
         asked = f"; asked for {links.target:g}" if links.target is not None else ""
         parts.append(f"{_share(links)} of {links.num_answers:,} links right{asked}")
@@ -58,3 +61,8 @@ def _when(decision: Decision) -> str:
 
 def _share(found: StatedPrecision) -> str:
     return f"{found.reached:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def floor_share(share: float | None) -> str:
+    """Return what is in reach, cut, not rounded: 0.9986 must not read as 1."""
+    return f"{math.floor((share or 0) * 1000 + 1e-9) / 1000:.3f}"

@@ -93,7 +93,7 @@ def build_bundle(
         reranker, new = None, new | {"decision": (card.get("reranker") or {}).get("decision_without")}
     if new["decision"] is None and origin:
         new |= {"decision_note": _NO_DECISION_NOTE}
-    elif card.get("calibrated") and new["decision"] == card["decision"]:
+    elif card.get("calibrated") and new["decision"] is not None:
         new |= {"calibrated": card["calibrated"], "decision_note": _CALIBRATED_NOTE}
     about = {"second_stage": reranker is not None}
     inside: dict[str, Any] = {"encoder": bundled_encoder(card, model), "image_encoder": bundled_encoder(card, model, IMAGE_ENCODER)}

@@ -134,7 +134,7 @@ def judge_nil(
         found: Their best entities, one more than the decision runs over.
         split: The split.
         decision: The bundle's.
-        is_fitted_here: Whether it was fitted on these mentions; then each part of the sentences is decided as the others teach.
+        is_fitted_here: Whether it was fitted on these mentions; then each part of the clusters is decided as the others teach.
         settings: Of the run.
 
     Returns:

@@ -1,5 +1,6 @@
 """Misspell mentions as people do, so that the second stage learns what a misspelt name looks like."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -34,8 +35,15 @@ def misspell(mention: Mention, rng: np.random.Generator) -> Mention | None:
         place, other = (int(letters[rng.integers(len(letters))]) for _ in range(2))
         wrong = _slip(surface, kind, place, other)
         if wrong != surface:
-            return replace(mention, surface=wrong, context=mention.context.replace(surface, wrong), start=None, end=None)
+            return replace(mention, surface=wrong, context=_in_context(mention, wrong), start=None, end=None)
     return None
+
+
+def _in_context(mention: Mention, wrong: str) -> str:
+    """Misspell the mention in its sentence: where it stands, or where that is not known, wherever its words stand by themselves."""
+    if mention.start is not None and mention.end is not None:
+        return mention.context[: mention.start] + wrong + mention.context[mention.end :]
+    return re.sub(rf"(?<!\w){re.escape(mention.surface)}(?!\w)", lambda _: wrong, mention.context)
 
 
 def _slip(surface: str, kind: int, place: int, other: int) -> str:

@@ -1,9 +1,9 @@
 """Fit the second stage in training, on mentions that the model behind their scores has not seen.
 
 The trained model has seen the training mentions, so its scores there are too good to learn from, and dev is not for fitting. So an
-auxiliary model is trained on three quarters of the training sentences, in fewer epochs and with the hardest negatives instead of the
-generator, and the weights of the features are fitted on the fourth quarter. The table of words that go together is counted over the three
-quarters for the fit, and over all training mentions for the bundle.
+auxiliary model is trained on three quarters of the training mentions (whole clusters of them), in fewer epochs and with the hardest
+negatives instead of the generator, and the weights of the features are fitted on the fourth quarter. The table of words that go together
+is counted over the three quarters for the fit, and over all training mentions for the bundle.
 
 Candidates are those of linking: the nearest, and the few whose names are most like the surface. Names are hardly ever misspelt in training
 data, so some of the held-out mentions come a second time, misspelt: they are fitted on too, and whether the second stage helps is judged
@@ -59,7 +59,7 @@ FOLDER: Final = "reranking"
 """Subfolder of a run that holds the auxiliary training's checkpoints and metrics."""
 
 PARTS: Final = 4
-"""One of so many parts of the training sentences is held out."""
+"""One of so many parts of the training mentions is held out."""
 
 MISSPELT: Final = 20
 """One of so many held-out mentions comes a second time, misspelt."""
@@ -127,7 +127,7 @@ def train_reranker(
     usable = np.flatnonzero(train.rankable)
     held = hold_out(train, usable, settings.seed)
     if held is None:
-        log.info("no second stage: there are too few training mentions to hold some out")
+        log.info("no second stage: there are too few training mentions to hold some out, or all but few share a sentence or a picture")
         return None
     auxiliary = auxiliary_settings(settings)
     held_out = auxiliary.data.dev_split

@@ -285,11 +285,11 @@ def test_the_model_card_says_which_precision_is_out_of_reach(bundle: Path) -> No
     card = read_card(bundle)
     text = render_model_card(card | {"decision": stated(nil_threshold=None, nil_precision=asked, num_folds=1)}, ModelCardOptions("Toy"))
     assert "| `nil` | the knowledge base lacks the entity | 0.8 | no such answers | 0 |" in text
-    assert "No threshold promises 0.8 for `nil` (the best one 0.34)" in text
+    assert "No threshold promises 0.8 for `nil` (the best one 0.340)" in text
     assert "the same that the thresholds were chosen on" in text
     assert "or that none is (NIL)" not in text
     text = render_model_card(card | {"decision": stated(threshold=None, link_precision=asked)}, ModelCardOptions("Toy"))
-    assert "No threshold promises 0.8 for `linked` (the best one 0.34), so nothing is linked" in text
+    assert "No threshold promises 0.8 for `linked` (the best one 0.340), so nothing is linked" in text
     text = render_model_card(card | {"decision": stated(threshold=0.55, num_nil=9, simulated_nil=False)}, ModelCardOptions("Toy"))
     assert "below 0.55 the decision is `unsure`" in text
     assert "20% of them NIL" in text

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgmel.records import Mention
-from pgmel.workflows.clusters import number_clusters
+from pgmel.workflows.clusters import PLACEHOLDER, number_clusters
 
 
 def mention(place: int, context: str = "", image: str = "") -> Mention:
@@ -35,6 +35,12 @@ def test_mentions_with_neither_stand_alone() -> None:
 
 def test_a_sentence_and_a_picture_of_the_same_text_are_two_things() -> None:
     assert number_clusters(made(("same", ""), ("", "same"))) == [0, 1]
+
+
+def test_a_placeholder_joins_none() -> None:
+    logo = made(*((str(place), "logo.png") for place in range(PLACEHOLDER)))
+    assert number_clusters(logo) == [0] * PLACEHOLDER
+    assert number_clusters([*logo, *made(("other", "logo.png"))]) == list(range(PLACEHOLDER + 1))
 
 
 def test_no_mentions_have_no_clusters() -> None:

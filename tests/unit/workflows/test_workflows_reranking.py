@@ -347,5 +347,17 @@ def test_calibrating_renews_the_decision_of_both_stages(reranked_run: ToyRun, tm
     assert {**card["reranker"], "decision_without": 0} == {**old["reranker"], "decision_without": 0}
 
 
+def test_a_calibrated_decision_is_known_as_such_in_a_bundle_without_the_second_stage(reranked_run: ToyRun, tmp_path: Path) -> None:
+    shutil.copytree(reranked_run.result.bundle, tmp_path / "bundle")
+    calibrate_bundle(tmp_path / "bundle", reranked_run.data, "test", PrecisionChanges(nil_precision=0.3), show_progress=False)
+    old = read_card(tmp_path / "bundle")
+    for keep in (False, True):
+        build_bundle(tmp_path / "bundle", reranked_run.data, tmp_path / str(keep), keep_second_stage=keep, show_progress=False)
+        card = read_card(tmp_path / str(keep))
+        assert card["calibrated"] == old["calibrated"]
+        assert card["decision"] == (old["decision"] if keep else old["reranker"]["decision_without"])
+        assert "pgmel calibrate" in card["decision_note"]
+
+
 def record(entity: Entity) -> dict[str, object]:
     return {"id": entity.id, "name": entity.name, "aliases": list(entity.aliases), "description": entity.description}

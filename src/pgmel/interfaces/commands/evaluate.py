@@ -97,7 +97,7 @@ _CROSS_FITTED: Final = " (cross-fitted: the decision was fitted on these mention
 
 def _describe_removed(found: "RemovedGold") -> list[str]:
     how = {0: "the bundle's own decision", 1: "the bundle's decision on the mentions that it was fitted on, which is too good to be true"}
-    judged = how.get(found.num_folds, f"cross-fitted over {found.num_folds} parts of the sentences, as the decision was fitted on them")
+    judged = how.get(found.num_folds, f"cross-fitted over {found.num_folds} parts, as the decision was fitted on them")
     risks = ", ".join(f"{one.risk.format()} at {one.coverage:.0%}" for one in found.risk.risks)
     return [
         f"With {found.share:.0%} of the gold entities ({found.num_removed:,}) removed from the KB, {judged}:",

@@ -218,7 +218,8 @@ class HealthAnswer(_Answer):
     entities: int
     calibrated: bool
     threshold: float | None = Field(
-        description="Probability from which on the best candidate is linked, unless NIL is likely enough; null: any."
+        description="Probability from which on the best candidate is linked, unless NIL is likely enough; null: any, "
+        "or none where `decides.linked` is false."
     )
     decides: DecidesAnswer
     reads_pictures: bool

@@ -416,7 +416,7 @@ class TestAssociations:
         reranker.save(tmp_path)
         loaded = Reranker.load(tmp_path)
         assert reranker.bonuses(mention, [entity])[0] > 0.5
-        np.testing.assert_allclose(loaded.bonuses(mention, [entity]), reranker.bonuses(mention, [entity]), rtol=1e-3)
+        assert np.array_equal(loaded.bonuses(mention, [entity]), reranker.bonuses(mention, [entity]))
         assert loaded.parts(mention, entity)["associations"] == pytest.approx(reranker.bonuses(mention, [entity])[0], rel=1e-3)
 
     def test_a_table_that_does_not_fit_is_damage(self, learned: WordAssociations, tmp_path: Path) -> None:

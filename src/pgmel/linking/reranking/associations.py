@@ -54,7 +54,8 @@ class WordAssociations:
         columns, right = _occurrences(descriptions, LEAST_IN_DESCRIPTIONS)
         table = sparse.csr_matrix(left.T @ right, dtype=np.float32)
         expected = np.asarray(right.sum(axis=0)).ravel() / max(len(sentences), 1)
-        table.data = np.log1p(table.data / (SHRINKAGE * expected[table.indices])).astype(np.float32)
+        # As exact as it is stored, so that a re-ranker gives what it gave when it was measured once it is read again.
+        table.data = np.log1p(table.data / (SHRINKAGE * expected[table.indices])).astype(np.float16).astype(np.float32)
         return cls(rows, columns, table)
 
     def __len__(self) -> int:

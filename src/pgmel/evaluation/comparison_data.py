@@ -27,7 +27,7 @@ class Difference:
     """A system's mean minus the reference's, seeds averaged, paired by mention.
 
     Args:
-        value: The difference with its bootstrap interval over sentences.
+        value: The difference with its bootstrap interval over whole clusters.
         p_value: Two-sided, by flipping the signs of whole clusters of mentions.
         p_adjusted: Corrected for all comparisons of the table.
     """

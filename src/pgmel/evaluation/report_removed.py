@@ -66,6 +66,7 @@ def _describe_judging(found: RemovedGold) -> str:
     if found.num_folds == 1:
         return "The decision was fitted on these very mentions, too few for cross-fitting, so this is too good to be true."
     return (
-        f"The decision was fitted on these mentions, so they are judged by cross-fitting: sentences are dealt out to {found.num_folds} "
-        "parts, and each part is judged by a decision fitted on the others, with the whole KB. The model's early stopping saw all of them."
+        "The decision was fitted on these mentions, so they are judged by cross-fitting: they are dealt out to "
+        f"{found.num_folds} parts, those that share a sentence or a picture to the same, and each part is judged by a decision fitted on "
+        "the others, with the whole KB. The model's early stopping saw all of them."
     )

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from pgmel.evaluation import PairedComparison
     from pgmel.linking import Decision
 
-__all__ = ["describe_second_stage", "faults_to_json", "share", "show_decision", "show_faults"]
+__all__ = ["counted", "describe_second_stage", "faults_to_json", "share", "show_decision", "show_faults"]
 
 NUM_FAULTS = 10
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: 1 row, 2,000 rows."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def faults_to_json(dataset: Dataset) -> dict[str, Any]:

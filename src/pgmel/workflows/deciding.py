@@ -40,7 +40,8 @@ class Found(NamedTuple):
 
     def first(self, count: int) -> "Found":
         """Return the first so many of each mention."""
-        return Found(*(None if part is None else part[:, :count] for part in self))  # type: ignore[arg-type]
+        similarities = None if self.similarities is None else self.similarities[:, :count]
+        return Found(self.scores[:, :count], self.rows[:, :count], similarities)
 
 
 Ranker = Callable[[Bool[np.ndarray, "entities"], int], Found]

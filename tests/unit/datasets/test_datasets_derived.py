@@ -210,6 +210,8 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
         audit(root, tmp_path / "out")
     with pytest.raises(DataError, match="this is no folder"):
         audit(root, tmp_path / "out" / "notes.txt")
+    with pytest.raises(DataError, match=r"cannot be written: .*notes\.txt is a file"):
+        audit(root, tmp_path / "out" / "notes.txt" / "deeper")
     assert files_of(tmp_path / "out").keys() == {"notes.txt"}
 
 

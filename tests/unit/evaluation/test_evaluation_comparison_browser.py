@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import WAIT_MS, chromium
 
 from pgmel.evaluation import Comparison, ComparisonCell, ComparisonRow, ComparisonTable, Difference, Interval, render_comparison_page
 
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-WAIT_MS = 60_000
 LABELS = ("generator (ours)", "hardest of the pool (DNS)", "nearest neighbours, refreshed (ANCE)", "TF-IDF of attributes (GHMFC)")
 DATA = {name: name for name in ("WikiMEL", "RichpediaMEL", "WikiDiverse", "emoji")}
 
@@ -34,13 +31,8 @@ def comparison() -> Comparison:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS, timeout=4 * WAIT_MS)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(params=[390, 1280, 1920])

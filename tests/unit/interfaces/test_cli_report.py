@@ -89,7 +89,8 @@ def test_an_unfinished_run_is_said_to_be_so(toy_run: ToyRun, tmp_path: Path) -> 
         (("{run}", "--errors", "-1"), 2, "--errors"),
         (("{run}", "--image-encoder", "{tmp}/none"), 5, "--image-encoder"),
         (("{run}", "--device", "abacus"), 2, "'abacus' cannot be used"),
-        (("{run}", "--out", "{tmp}/file/page.html"), 1, "Error: {tmp}/file"),
+        (("{run}", "--out", "{tmp}/file/page.html"), 3, "{tmp}/file/page.html: the report cannot be written: {tmp}/file is a file"),
+        (("{run}", "--out", "{tmp}"), 3, "{tmp}: the report cannot be written: this is a folder"),
         ((), 2, "Missing argument"),
     ],
 )

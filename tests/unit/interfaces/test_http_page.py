@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import WAIT_MS, chromium
 from serving import Client, serving
 from toy_bundle import make_decision, toy_entities, write_toy_bundle
 
 from pgmel.interfaces.http import create_app
 from pgmel.linking import Linker
 
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 EVIL = "<img src=x onerror=document.title='evil'>"
-WAIT_MS = 60_000
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +26,8 @@ def client(linker: Linker) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS, timeout=4 * WAIT_MS)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture

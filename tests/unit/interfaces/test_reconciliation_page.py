@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import WAIT_MS, chromium
 from reconciling import EVIL, write_bundle
 from serving import Client, serving
 
 from pgmel.interfaces.http import create_app
 from pgmel.linking import Linker
 
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-WAIT_MS = 60_000
 ASK = """async (root) => {
     const manifest = await (await fetch(`${root}/reconcile`)).json();
     const form = new URLSearchParams({ queries: JSON.stringify({ q0: { query: "Congo", limit: 1 } }) });
@@ -57,22 +55,17 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture
 def page(tmp_path: Path, client: Client) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
     width, height = (client.get("/reconcile").json["preview"][side] for side in ("width", "height"))
     # OpenRefine takes everything from the frame: scripts, and the origin too.
     frame = f'<iframe sandbox="" src="{client.address}/reconcile/preview?id=Q3" width="{width}" height="{height}"></iframe>'
     (tmp_path / "index.html").write_text(f'<!doctype html><link rel="icon" href="data:,"><title>client</title>{frame}')
-    with hosting(tmp_path) as address, playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS, timeout=4 * WAIT_MS)
+    with hosting(tmp_path) as address, chromium() as browser:
         opened = browser.new_page()
         opened.set_default_timeout(WAIT_MS)
         complaints: list[str] = []
         opened.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         opened.goto(address)
         yield opened
-        browser.close()
     assert complaints == []
 
 

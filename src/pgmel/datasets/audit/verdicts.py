@@ -11,7 +11,7 @@ from pgmel.datasets.audit.findings import Finding
 from pgmel.datasets.dataset import Dataset, Published
 from pgmel.datasets.derived import DERIVED_FILE, DerivedSplit, derive_split, derived_file, read_known, write_derived
 from pgmel.errors import DataError
-from pgmel.files import atomic_path, write_json
+from pgmel.files import atomic_path, find_obstacle, write_json
 
 __all__ = ["NUM_EXAMPLES", "audit_to_json", "check_folder", "clean_name", "write_audit", "write_clean_splits"]
 
@@ -76,7 +76,7 @@ def write_clean_splits(audit: Audit, dataset: Dataset) -> Path:
 
 
 def check_folder(folder: Path, dataset: Dataset) -> None:
-    """Refuse a folder that lies in the data set, or holds anything but an earlier audit of it.
+    """Refuse a folder that lies in the data set, cannot be made, or holds anything but an earlier audit of it.
 
     Raises:
         DataError: If it does.
@@ -86,6 +86,8 @@ def check_folder(folder: Path, dataset: Dataset) -> None:
         raise DataError("this folder lies in the data set", folder, fix="Write to another folder, or use --beside for the clean split")
     if folder.exists() and not folder.is_dir():
         raise DataError("this is no folder", folder, fix="Write to a folder that does not exist yet")
+    if obstacle := find_obstacle(folder):
+        raise DataError(f"the audit cannot be written: {obstacle}", folder, fix="Write to another folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / DERIVED_FILE).is_file():
         raise DataError("the folder is not empty, and holds no earlier audit", folder, fix="Write to another folder")
     read_known(folder / DERIVED_FILE, str(dataset.root.resolve()))

@@ -23,7 +23,7 @@ from pgmel.datasets.audit import (
 )
 from pgmel.files import encode_json
 from pgmel.interfaces.options import DataPath, JsonOption, LayoutOption, OnErrorOption
-from pgmel.interfaces.showing import faults_to_json, share, show_faults
+from pgmel.interfaces.showing import counted, faults_to_json, share, show_faults
 
 __all__ = ["EPILOG", "audit"]
 
@@ -141,13 +141,9 @@ def _show_examples(console: Console, part: SplitAudit) -> None:
         if finding.kind.severity == "fact" or not finding.hits:
             continue
         title = _title(finding.kind.title, part.train)
-        console.print(f"{part.split}, {title}: {_plural(len(finding.hits), 'mention')}, {finding.items:,} different", highlight=False)
+        console.print(f"{part.split}, {title}: {counted(len(finding.hits), 'mention')}, {finding.items:,} different", highlight=False)
         for hit in finding.examples(NUM_SHOWN):
             _print_line(console, f"  {part.mentions[hit.row].id} ~ {hit.other}: {' '.join(hit.what.split())}")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _print_line(console: Console, text: str) -> None:

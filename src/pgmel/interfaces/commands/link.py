@@ -37,6 +37,7 @@ from pgmel.interfaces.commands.link_options import (
 )
 from pgmel.interfaces.opening import open_linker
 from pgmel.interfaces.options import ImageEncoderOption, TextEncoderOption
+from pgmel.interfaces.showing import counted
 from pgmel.progress import waiting
 from pgmel.records import Link, Mention
 
@@ -262,17 +263,13 @@ def _summarise(job: "BulkJob", errors: Console, as_json: bool) -> None:
         typer.echo(encode_json(values), nl=False)
     else:
         unsure = f" ({counts.unsure:,} of them unsure)" if counts.unsure else ""
-        _say(Console(), f"{_counted(counts.linked, 'mention')} linked, {counts.nil:,} NIL{unsure}: {job.files.output}")
+        _say(Console(), f"{counted(counts.linked, 'mention')} linked, {counts.nil:,} NIL{unsure}: {job.files.output}")
     if counts.pictures_missing or counts.pictures_broken:
         _say(
             errors, f"Pictures: {counts.pictures_missing:,} missing, {counts.pictures_broken:,} broken; those mentions were linked by text"
         )
     if counts.bad:
-        _say(errors, f"{_counted(counts.bad, 'row')} could not be used; listed with the reason in {job.files.bad}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+        _say(errors, f"{counted(counts.bad, 'row')} could not be used; listed with the reason in {job.files.bad}")
 
 
 def _say(console: Console, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, final
 from pgmel.datasets.demo import write_demo
 from pgmel.errors import DataError, PgmelError, SettingError
 from pgmel.evaluation import Comparison
-from pgmel.files import hash_json
+from pgmel.files import find_obstacle, hash_json
 from pgmel.linking import package_versions
 from pgmel.progress import Bar, progress_bar
 from pgmel.training import TrainingInterruptedError
@@ -98,6 +98,8 @@ def compare(
         raise SettingError(f"--jobs must be at least 1, got {jobs}")
     if test and report_only:
         raise SettingError("--test and --report-only exclude each other")
+    if obstacle := "this is a file" if out.is_file() else find_obstacle(out):
+        raise SettingError(f"--out {out} cannot be written: {obstacle}; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     with alone(out):
         job = _Job(plan, file, out, data_root, jobs, show_progress)

@@ -51,8 +51,8 @@ class Trust(NamedTuple):
 def judge_probabilities(top: TopScores, split: Split, decision: Decision, is_fitted_here: bool, settings: Settings) -> Trust:
     """Measure the reliability of the best candidate's probability.
 
-    Where the calibration was fitted on these very mentions they are judged by cross-fitting: sentences are dealt out to five parts, and
-    each part gets its probabilities from a calibration fitted on the other four.
+    Where the calibration was fitted on these very mentions they are judged by cross-fitting: whole clusters are dealt out to five parts,
+    and each part gets its probabilities from a calibration fitted on the other four.
 
     Args:
         top: The best candidates; one more than the decision runs over, where the KB has as many.
@@ -68,8 +68,9 @@ def judge_probabilities(top: TopScores, split: Split, decision: Decision, is_fit
     if is_fitted_here and len(set(groups)) >= LEAST_GROUPS:
         probabilities = _cross_fit(top, groups, decision.num_candidates, settings)
         note = (
-            f"The calibration was fitted on these mentions, so they are judged by cross-fitting: sentences are dealt out to {NUM_FOLDS} "
-            "parts, and each part is judged by a calibration fitted on the others. (Early stopping saw all of them.)"
+            f"The calibration was fitted on these mentions, so they are judged by cross-fitting: they are dealt out to {NUM_FOLDS} parts, "
+            "those that share a sentence or a picture to the same, and each part is judged by a calibration fitted on the others. "
+            "(Early stopping saw all of them.)"
         )
     elif is_fitted_here:
         note = "The calibration was fitted on these very mentions, too few for cross-fitting, so this is too good to be true."

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pgmel.errors import BundleError, DataError, EncoderError, MissingExtraError, SettingError
 from pgmel.evaluation import ReportData, write_html_report
+from pgmel.files import find_obstacle
 from pgmel.linking import Decision, load_encoders, load_reranker
 from pgmel.models import Embedder
 from pgmel.settings import Settings
@@ -77,11 +78,13 @@ def report_run(
     Raises:
         BundleError: If the folder is no run, or damaged.
         SettingError: If nobody says where the data are; if a split is asked for that a run without a bundle was not measured on.
-        DataError: If the data are missing or faulty, or the metrics cannot be read.
+        DataError: If the report cannot be written there; if the data are missing or faulty, or the metrics cannot be read.
         EncoderError: If the encoders cannot be had, or are others.
     """
     found = open_run(run)
     file = out if out is not None else run / "report.html"
+    if obstacle := "this is a folder" if file.is_dir() else find_obstacle(file):
+        raise DataError(f"the report cannot be written: {obstacle}", file, fix="Name another file with --out")
     if found.card is None or found.settings is None:
         page = compared_page(found, split) if found.is_compared else _unfinished(found)
         write_html_report(file, page)

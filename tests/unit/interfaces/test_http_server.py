@@ -24,7 +24,7 @@ from toy_bundle import draw_picture, make_decision
 from pgmel.errors import SettingError
 from pgmel.interfaces.commands.serve import read_token
 from pgmel.interfaces.http import Limits, create_app, open_socket
-from pgmel.interfaces.http.deciding import describe_decisions
+from pgmel.interfaces.http.decisions import describe_decisions
 from pgmel.interfaces.http.problems import PROBLEMS
 from pgmel.interfaces.http.schemas import BatchAnswer, DecidesAnswer, EntityAnswer, HealthAnswer, LinkAnswer, ProblemAnswer, SearchAnswer
 from pgmel.kb import KnowledgeBase

@@ -432,8 +432,8 @@ def test_runs_by_different_states_of_the_code_are_pointed_out(done: Done) -> Non
 
 
 def wall_row(result: CompareResult, system: str) -> ComparisonRow | None:
-    table = next(table for table in result.comparison.tables if table.budget == "wall")
-    return next((row for row in table.rows if row.system == system), None)
+    rows = (row for table in result.comparison.tables if table.budget == "wall" for row in table.rows)
+    return next((row for row in rows if row.system == system), None)
 
 
 BOTH = ("updates", "wall")
@@ -449,6 +449,12 @@ def test_wall_runs_whose_epochs_other_runs_have_set_are_left_out_of_a_report_and
     assert "uniform" in [row.system for row in result.comparison.tables[0].rows]
     assert any("uniform/toy seed 0 (wall) (its epochs were set by" in caution for caution in result.comparison.cautions)
     assert wall_row(done.again(), "uniform")
+
+
+def test_a_budget_that_no_run_was_made_for_has_no_table(done: Done) -> None:
+    (done.out / "wall.json").unlink()
+    assert [table.budget for table in done.again(report_only=True).comparison.tables] == ["updates"]
+    assert "## Equal wall time" not in (done.out / "comparison.md").read_text()
 
 
 def test_wall_runs_are_left_out_where_the_reference_s_runs_are_not_those_asked_for(done: Done) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
 from pgmel.errors import PgmelError
-from pgmel.interfaces.http.deciding import describe_decisions
+from pgmel.interfaces.http.decisions import describe_decisions
 from pgmel.interfaces.http.entities import Entities
 from pgmel.interfaces.http.limits import Limits
 from pgmel.interfaces.http.logs import log_event, log_fault

@@ -81,7 +81,8 @@ def summarise(
     """
     matrix = plan.matrix
     kept, odd = _on_same_mentions(plan, found)
-    tables = [_table(plan, kept, budget, wall, ranks_of, resamples, flips) for budget in matrix.budgets]
+    begun = [budget for budget in matrix.budgets if budget == "updates" or kept.runs[budget]]
+    tables = [_table(plan, kept, budget, wall, ranks_of, resamples, flips) for budget in begun]
     return Comparison(
         title=matrix.title,
         summary=matrix.summary,

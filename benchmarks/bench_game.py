@@ -52,9 +52,7 @@ class Run(NamedTuple):
 
 
 def main(
-    rules: Annotated[str, typer.Option(help="Rules, separated by commas; by default all.")] = ",".join([*SAMPLERS, REFRESHED]).replace(
-        ", ", "+"
-    ),
+    rules: Annotated[str, typer.Option(help="Rules, separated by commas; by default all.")] = ",".join([*SAMPLERS, REFRESHED]),
     repeats: Annotated[int, typer.Option(help="Epochs per rule; medians are shown.")] = 3,
     data: Annotated[Path | None, typer.Option(help="Folder of a data set; by default synthetic data.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,

@@ -133,7 +133,8 @@ class Trainer:
         self.game.discriminator.train()
         if self.tuner and self.step < self.schedule.total and (renewed := self.tuner.renew_as_before(self.world)):
             self.game.renew_inputs(*renewed)
-        self._load_table()
+        if self.step % self.plan.refresh_every:  # otherwise the first step renews it
+            self._load_table()
         try:
             self._loop(checkpoints)
         finally:

@@ -12,12 +12,15 @@ import pytest
 from toy_matrix import SYSTEMS, write_matrix
 from toy_runs import read_lines, write_lines
 
+from pgmel.datasets import load_dataset
+from pgmel.datasets.derived import DERIVED_FILE, derive_split, write_derived
 from pgmel.errors import DataError, SettingError
 from pgmel.evaluation import ComparisonRow
 from pgmel.files import read_json, write_json
 from pgmel.settings import read_settings
 from pgmel.training import TrainingInterruptedError
 from pgmel.workflows.compare import CompareResult, compare, pool
+from pgmel.workflows.compare.fingerprint import fingerprint_data
 from pgmel.workflows.compare.record import (
     RankTable,
     RunRecord,
@@ -378,6 +381,35 @@ def test_changed_data_are_run_again(done: Done, tmp_path: Path, ran: list[str], 
     done._replace(root=tmp_path / "data").again(only=["reference/*"], seeds=[0])
     assert ran == ["reference/toy seed 0"]
     assert "the data set's files" in caplog.text
+
+
+def test_clean_splits_written_beside_the_data_change_nothing_unless_they_are_read(done: Done, tmp_path: Path, ran: list[str]) -> None:
+    shutil.copytree(done.root / "toy", tmp_path / "data" / "toy")
+    there = done._replace(root=tmp_path / "data")
+    dataset = load_dataset(tmp_path / "data" / "toy")
+    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-1])
+    write_derived(tmp_path / "data" / "toy" / DERIVED_FILE, ".", dataset.layout, {"dev-clean": part})
+    there.again()
+    assert ran == []
+    folder = tmp_path / "data" / "toy"
+    assert fingerprint_data(folder, ["train", "dev"]) == fingerprint_data(done.root / "toy", ["train", "dev"])
+    before = fingerprint_data(folder, ["train", "dev-clean"])
+    assert before != fingerprint_data(folder, ["train", "dev"])
+    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-2])
+    write_derived(folder / DERIVED_FILE, ".", dataset.layout, {"dev-clean": part})
+    assert fingerprint_data(folder, ["train", "dev-clean"]) != before
+
+
+def test_splits_in_a_folder_of_their_own_change_with_the_data_that_they_are_of(done: Done, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "toy"
+    shutil.copytree(done.root / "toy", folder)
+    dataset = load_dataset(folder)
+    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-1])
+    write_derived(tmp_path / "audit" / DERIVED_FILE, str(folder), dataset.layout, {"dev-clean": part})
+    before = fingerprint_data(tmp_path / "audit", ["train", "dev"])
+    assert before == fingerprint_data(folder, ["train", "dev"])
+    write_lines(folder / "train.jsonl", read_lines(folder / "train.jsonl")[:-1])
+    assert fingerprint_data(tmp_path / "audit", ["train", "dev"]) != before
 
 
 def test_the_same_data_elsewhere_are_the_same_data(done: Done, tmp_path: Path, ran: list[str]) -> None:

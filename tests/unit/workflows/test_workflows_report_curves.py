@@ -1,6 +1,7 @@
 """Which curves the report draws, what they are called, which epoch was kept, and whether rows are missing."""
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,24 @@ def view(curves: TrainingCurves) -> TrainingView:
 
 def dev_chart(curves: TrainingCurves) -> CurveChart:
     return next(chart for chart in curves.charts if chart.title == "Scores on dev")
+
+
+# Policies
+
+
+@pytest.mark.parametrize(
+    ("overrides", "candidates"),
+    [
+        (("negatives.sampler=generator", "negatives.pool_size=32"), 32),
+        (("negatives.sampler=irgan", "negatives.pool_size=32"), 32),
+        (("negatives.sampler=kbgan", "negatives.pool_size=32"), 20),
+    ],
+)
+def test_entropy_is_set_against_that_of_a_uniform_choice_among_the_policy_s_candidates(overrides: tuple[str, ...], candidates: int) -> None:
+    curves = training_curves(MetricsFile((row(1, policy_entropy=2.9),)), settings_of(*overrides), None)
+    chart = next(chart for chart in curves.charts if chart.title == "Entropy of the policy")
+    assert chart.level == ("uniform policy", pytest.approx(math.log(candidates)))
+    assert f"all {candidates} candidates equally likely" in chart.note
 
 
 # Losses

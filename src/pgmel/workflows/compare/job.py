@@ -183,7 +183,8 @@ class _Job:
                 write_demo(self.out / "demo")
             self.folders[name] = folder or self.out / "demo"
             if name in needed:
-                self.fingerprints[name] = fingerprint_data(self.folders[name])
+                read = [cell.settings.data for cell in self.plan.cells if cell.data == name]
+                self.fingerprints[name] = fingerprint_data(self.folders[name], {s for d in read for s in (d.train_split, d.dev_split)})
 
     def _find(self) -> Found:
         return find_runs(self.plan, self.out, self.data_root, self.wall, self.fingerprints)

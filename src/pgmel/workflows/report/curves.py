@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from pgmel.evaluation import CurveChart, EvaluationResult, Metrics, TrainingCurves
-from pgmel.negatives import LEARNED
+from pgmel.negatives import KBGAN_CANDIDATES, LEARNED
 from pgmel.settings import Settings
 from pgmel.training import METRICS, MetricsFile
 from pgmel.workflows.report.epochs import DevPoint, dev_points, find_gap, find_kept
@@ -132,9 +132,15 @@ def _loss_charts(settings: Settings | None, found: Collection[str]) -> tuple[lis
     return [CurveChart("Loss: triplet and InfoNCE", lines, note), generator], ""
 
 
+def _count_candidates(settings: Settings) -> int:
+    """Return among how many entities the policy chooses: those of a mention's pool, or the few that KBGAN offers it."""
+    return KBGAN_CANDIDATES if settings.negatives.sampler == "kbgan" else settings.negatives.pool_size
+
+
 def _charts(settings: Settings | None) -> list[CurveChart]:
-    uniform = None if settings is None else ("uniform policy", math.log(settings.negatives.pool_size))
-    entropy = "Low: the policy always picks the same few. " + ("Dashed: all candidates of a pool equally likely." if uniform else "")
+    candidates = None if settings is None else _count_candidates(settings)
+    uniform = None if candidates is None else ("uniform policy", math.log(candidates))
+    entropy = "Low: the policy always picks the same few." + (f" Dashed: all {candidates} candidates equally likely." if candidates else "")
     return [
         CurveChart("Generator's reward", {"reward": "reward"}, "What the discriminator pays for the generator's picks."),
         CurveChart("Entropy of the policy", {"policy_entropy": "entropy (nats)"}, entropy, level=uniform),

@@ -45,9 +45,9 @@ check: install-dev
 docs: install-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# All that need no runs to look at.
+# All that need no trained bundle.
 bench: install-dev
-	for script in $(filter-out benchmarks/bench_rerank.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit $$?; done
+	for script in $(filter-out $(addprefix benchmarks/bench_,candidates.py explain.py rerank.py),$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit $$?; done
 
 # Long, and goes on where it stopped: all tables of docs/experiments.md on the data sets in the folder DATA. JOBS runs work side by side.
 JOBS ?= 2
@@ -76,7 +76,7 @@ experiments-defaults: experiments-install
 		$(BIN)/pgmel evaluate --bundle runs/seeds/$$one-minilm/seed-$$seed/bundle --data "$(DATA)/$$other" --on-error skip; } || exit $$?; done; done; done
 
 experiments-finetune: experiments-install
-	$(BIN)/python benchmarks/finetune.py --data "$(DATA)/wikimel" --out runs/finetune --seeds 0,1,2 \
+	$(BIN)/python benchmarks/finetune.py --data "$(DATA)/wikimel" --out runs/finetune --modes last-2,lora --seeds 0,1,2 \
 		--set training.threads=1 --set negatives.num=4 --set negatives.sampler=generator
 
 experiments-speed: experiments-defaults

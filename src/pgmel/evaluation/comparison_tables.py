@@ -191,7 +191,7 @@ def _label(row: ComparisonRow) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "not available" if value is None else f"{value:.3f}"
+    return "not available" if value is None else f"{value:.4f}"
 
 
 def _plain(value: float | None) -> str:

@@ -85,7 +85,7 @@ def test_markdown_shows_means_intervals_and_marks() -> None:
 def test_markdown_tells_tests_family_flags_cautions_and_published_rows() -> None:
     text = render_markdown(COMPARISON)
     assert "| fixed: better |  | +0.2000 [+0.1800, +0.2200], p 0.0003, Holm 0.0010 ▲ |" in text
-    published = "| MIMIC | WikiMEL | 0.880 | not available |"
+    published = "| MIMIC | WikiMEL | 0.8798 | not available |"
     for part in ("all 10 comparisons", "- † better on First: another budget on purpose", "> one run <failed>", published):
         assert part in text, part
 

@@ -34,6 +34,7 @@ from pgmel.workflows.compare.record import (
 )
 from pgmel.workflows.compare.single import Bench, Task
 
+BOTH = ("updates", "wall")
 LEARNING = ("model.whitening=0", "training.learning_rate=3e-3")
 """Makes even a few steps on the toy world better than none."""
 
@@ -383,33 +384,48 @@ def test_changed_data_are_run_again(done: Done, tmp_path: Path, ran: list[str], 
     assert "the data set's files" in caplog.text
 
 
-def test_clean_splits_written_beside_the_data_change_nothing_unless_they_are_read(done: Done, tmp_path: Path, ran: list[str]) -> None:
-    shutil.copytree(done.root / "toy", tmp_path / "data" / "toy")
-    there = done._replace(root=tmp_path / "data")
-    dataset = load_dataset(tmp_path / "data" / "toy")
-    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-1])
-    write_derived(tmp_path / "data" / "toy" / DERIVED_FILE, ".", dataset.layout, {"dev-clean": part})
-    there.again()
-    assert ran == []
+def audit_dev(folder: Path, out: Path, left_out: int, data: str = ".") -> None:
+    """Write a clean split of dev without its last mentions."""
+    dataset = load_dataset(folder)
+    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-left_out])
+    write_derived(out, data, dataset.layout, {"dev-clean": part})
+
+
+PUBLISHED, CLEAN = read_settings(None), read_settings(None, ["data.dev_split=dev-clean"])
+
+
+def test_clean_splits_written_beside_the_data_change_nothing_for_runs_on_the_published_ones(
+    done: Done, tmp_path: Path, ran: list[str]
+) -> None:
     folder = tmp_path / "data" / "toy"
-    assert fingerprint_data(folder, ["train", "dev"]) == fingerprint_data(done.root / "toy", ["train", "dev"])
-    before = fingerprint_data(folder, ["train", "dev-clean"])
-    assert before != fingerprint_data(folder, ["train", "dev"])
-    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-2])
-    write_derived(folder / DERIVED_FILE, ".", dataset.layout, {"dev-clean": part})
-    assert fingerprint_data(folder, ["train", "dev-clean"]) != before
+    shutil.copytree(done.root / "toy", folder)
+    write_matrix(done.file, {**SYSTEMS, "clean": ("data.dev_split=dev-clean",)}, budgets=BOTH, overrides=LEARNING)
+    audit_dev(folder, folder / DERIVED_FILE, 1)
+    (folder / f"other.{DERIVED_FILE}").write_text("{}")
+    done._replace(root=tmp_path / "data").again(only=["reference/*", "uniform/*"])
+    assert ran == []
+    assert fingerprint_data(folder).of(PUBLISHED) == fingerprint_data(done.root / "toy").of(PUBLISHED)
+
+
+def test_runs_on_clean_splits_are_made_again_when_those_change(done: Done, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "toy"
+    shutil.copytree(done.root / "toy", folder)
+    audit_dev(folder, folder / DERIVED_FILE, 1)
+    before = fingerprint_data(folder)
+    audit_dev(folder, folder / DERIVED_FILE, 2)
+    after = fingerprint_data(folder)
+    assert after.of(CLEAN) not in (before.of(CLEAN), after.of(PUBLISHED))
+    assert after.of(PUBLISHED) == before.of(PUBLISHED)
 
 
 def test_splits_in_a_folder_of_their_own_change_with_the_data_that_they_are_of(done: Done, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "toy"
     shutil.copytree(done.root / "toy", folder)
-    dataset = load_dataset(folder)
-    part = derive_split("dev", dataset.splits["dev"], dataset.splits["dev"][:-1])
-    write_derived(tmp_path / "audit" / DERIVED_FILE, str(folder), dataset.layout, {"dev-clean": part})
-    before = fingerprint_data(tmp_path / "audit", ["train", "dev"])
-    assert before == fingerprint_data(folder, ["train", "dev"])
+    audit_dev(folder, tmp_path / "audit" / DERIVED_FILE, 1, str(folder))
+    before = fingerprint_data(tmp_path / "audit").of(PUBLISHED)
+    assert before == fingerprint_data(folder).of(PUBLISHED)
     write_lines(folder / "train.jsonl", read_lines(folder / "train.jsonl")[:-1])
-    assert fingerprint_data(tmp_path / "audit", ["train", "dev"]) != before
+    assert fingerprint_data(tmp_path / "audit").of(PUBLISHED) != before
 
 
 def test_the_same_data_elsewhere_are_the_same_data(done: Done, tmp_path: Path, ran: list[str]) -> None:
@@ -442,6 +458,14 @@ def test_only_chosen_cells_are_run_and_others_still_shown(done: Done, ran: list[
     assert "1 of 2 seeds" in row.cells["toy"].flags
 
 
+def test_a_folder_that_may_be_written_needs_no_parent_that_may(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgmel.files.os.access", lambda path, mode: Path(path) == done.out)
+    assert done.again(report_only=True).failures == ()
+    monkeypatch.setattr("pgmel.files.os.access", lambda path, mode: Path(path) != done.out)
+    with pytest.raises(SettingError, match=f"--out {done.out} cannot be written: nothing may be written in {done.out}"):
+        done.again(report_only=True)
+
+
 def test_report_only_runs_nothing_and_needs_no_data(done: Done, ran: list[str]) -> None:
     shutil.rmtree(done.folder("uniform", "1"))
     result = compare(done.file, done.out, None, report_only=True, show_progress=False)
@@ -466,9 +490,6 @@ def test_runs_by_different_states_of_the_code_are_pointed_out(done: Done) -> Non
 def wall_row(result: CompareResult, system: str) -> ComparisonRow | None:
     rows = (row for table in result.comparison.tables if table.budget == "wall" for row in table.rows)
     return next((row for row in rows if row.system == system), None)
-
-
-BOTH = ("updates", "wall")
 
 
 def test_wall_runs_whose_epochs_other_runs_have_set_are_left_out_of_a_report_and_named(done: Done) -> None:

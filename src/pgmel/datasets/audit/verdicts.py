@@ -86,7 +86,7 @@ def check_folder(folder: Path, dataset: Dataset) -> None:
         raise DataError("this folder lies in the data set", folder, fix="Write to another folder, or use --beside for the clean split")
     if folder.exists() and not folder.is_dir():
         raise DataError("this is no folder", folder, fix="Write to a folder that does not exist yet")
-    if obstacle := find_obstacle(folder):
+    if obstacle := find_obstacle(folder / DERIVED_FILE):
         raise DataError(f"the audit cannot be written: {obstacle}", folder, fix="Write to another folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / DERIVED_FILE).is_file():
         raise DataError("the folder is not empty, and holds no earlier audit", folder, fix="Write to another folder")

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 
 from pgmel.errors import DataError
 from pgmel.workflows.compare.damage import check_run
+from pgmel.workflows.compare.fingerprint import Fingerprint
 from pgmel.workflows.compare.matrix import Budget
 from pgmel.workflows.compare.plan import Cell, Plan
 from pgmel.workflows.compare.record import RunRecord, changed_settings, portable, read_record
@@ -77,7 +78,7 @@ def planned_cells(plan: Plan, wall: Mapping[str, Mapping[str, WallPlan]]) -> Ite
                 yield wall_cell(cell, known)
 
 
-def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | None) -> Verdict:
+def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: Fingerprint | None) -> Verdict:
     """Return the record of a cell if it is finished, whole and the one asked for; else what changed or is damaged, if anything is there.
 
     Args:
@@ -93,7 +94,7 @@ def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | N
     if record is None:
         return Verdict(None)
     changes = changed_settings(record.settings, portable(cell.settings, data_root))
-    if fingerprint is not None and fingerprint != record.fingerprint:
+    if fingerprint is not None and fingerprint.of(cell.settings) != record.fingerprint:
         changes.append("the data set's files")
     if changes:
         return Verdict(None, ", ".join(changes))
@@ -105,7 +106,7 @@ def judge(cell: Cell, folder: Path, data_root: Path | None, fingerprint: str | N
 
 
 def find_runs(
-    plan: Plan, out: Path, data_root: Path | None, wall: Mapping[str, Mapping[str, WallPlan]], fingerprints: Mapping[str, str]
+    plan: Plan, out: Path, data_root: Path | None, wall: Mapping[str, Mapping[str, WallPlan]], fingerprints: Mapping[str, Fingerprint]
 ) -> Found:
     """Look through the folder of a comparison.
 

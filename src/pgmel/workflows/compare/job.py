@@ -17,7 +17,7 @@ from pgmel.progress import Bar, progress_bar
 from pgmel.training import TrainingInterruptedError
 from pgmel.version import __version__
 from pgmel.workflows.compare.alone import alone
-from pgmel.workflows.compare.fingerprint import fingerprint_data
+from pgmel.workflows.compare.fingerprint import Fingerprint, fingerprint_data
 from pgmel.workflows.compare.found import Found, Verdict, count_states, find_runs, judge
 from pgmel.workflows.compare.matrix import read_matrix
 from pgmel.workflows.compare.outputs import write_comparison
@@ -98,7 +98,7 @@ def compare(
         raise SettingError(f"--jobs must be at least 1, got {jobs}")
     if test and report_only:
         raise SettingError("--test and --report-only exclude each other")
-    if obstacle := "this is a file" if out.is_file() else find_obstacle(out):
+    if obstacle := find_obstacle(out / "runs"):
         raise SettingError(f"--out {out} cannot be written: {obstacle}; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     with alone(out):
@@ -129,7 +129,7 @@ class _Job:
     jobs: int
     show_progress: bool
     folders: dict[str, Path] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     wall: dict[str, dict[str, WallPlan]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     running: set[tuple[str, str]] = field(default_factory=set)
@@ -183,8 +183,7 @@ class _Job:
                 write_demo(self.out / "demo")
             self.folders[name] = folder or self.out / "demo"
             if name in needed:
-                read = [cell.settings.data for cell in self.plan.cells if cell.data == name]
-                self.fingerprints[name] = fingerprint_data(self.folders[name], {s for d in read for s in (d.train_split, d.dev_split)})
+                self.fingerprints[name] = fingerprint_data(self.folders[name])
 
     def _find(self) -> Found:
         return find_runs(self.plan, self.out, self.data_root, self.wall, self.fingerprints)
@@ -211,7 +210,15 @@ class _Job:
     def _task(self, cell: Cell) -> Task:
         settings = portable(cell.settings, self.data_root)
         threads = cell.settings.training.threads or max(1, min(4, os.cpu_count() or 1) // self.jobs)
-        return Task(cell, self.folders[cell.data], cell.folder(self.out), self.fingerprints[cell.data], settings, self.jobs, threads)
+        return Task(
+            cell,
+            self.folders[cell.data],
+            cell.folder(self.out),
+            self.fingerprints[cell.data].of(cell.settings),
+            settings,
+            self.jobs,
+            threads,
+        )
 
     def _note(self, outcome: Outcome, bar: Bar) -> list[Task]:
         """Take down how a run ended; return those that it made possible."""

@@ -28,7 +28,7 @@ __all__ = [
     "add_derived",
     "derive_split",
     "derived_file",
-    "read_derived",
+    "find_derived",
     "read_known",
     "write_derived",
 ]
@@ -80,7 +80,28 @@ def derive_split(of: str, mentions: Sequence[Mention], kept: Iterable[Mention], 
     return DerivedSplit(of, _fingerprint(mentions), tuple([mention.id for mention in kept]), against)
 
 
-def read_derived(path: Path) -> tuple[Path, DerivedFile] | None:
+def find_derived(path: Path) -> tuple[Path, list[tuple[Path, DerivedFile]]]:
+    """Follow a path to its data set, and read all splits derived from that.
+
+    Returns:
+        The path of the data set itself, and the files of derived splits with their content: the data set's own first, then that of a
+        folder elsewhere.
+
+    Raises:
+        DataError: If a file is damaged, or what it names is no data set.
+    """
+    derived = _read_derived(path)
+    if derived is None:
+        return path, []
+    root, content = derived
+    here = [(derived_file(path), content)]
+    if derived_file(root).resolve() == derived_file(path).resolve():
+        return root, here
+    beside = _read_derived(root)
+    return root, ([] if beside is None else [(derived_file(root), beside[1])]) + here
+
+
+def _read_derived(path: Path) -> tuple[Path, DerivedFile] | None:
     """Read the file of derived splits at a path, if there is one.
 
     Returns:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pgmel.datasets.dataset import Dataset, Layout
-from pgmel.datasets.derived import add_derived, derived_file, read_derived
+from pgmel.datasets.derived import add_derived, find_derived
 from pgmel.datasets.faults import Faults, OnError
 from pgmel.datasets.generic import GENERIC
 from pgmel.datasets.kgmel import KGMEL
@@ -39,15 +39,11 @@ def load_dataset(path: Path, layout: str = "auto", on_error: OnError = "stop") -
     """
     path = Path(path)
     with _reading(path):
-        derived = read_derived(path)
-        beside = read_derived(derived[0]) if derived and derived_file(derived[0]).resolve() != derived_file(path).resolve() else None
-    if derived is None:
-        return _load(path, layout, on_error)
-    root, content = derived
-    dataset = _load(root, content.layout if layout == "auto" else layout, on_error)
-    if beside is not None:
-        dataset = add_derived(dataset, beside[1], derived_file(root))
-    return add_derived(dataset, content, derived_file(path))
+        root, derived = find_derived(path)
+    dataset = _load(root, derived[-1][1].layout if derived and layout == "auto" else layout, on_error)
+    for file, content in derived:
+        dataset = add_derived(dataset, content, file)
+    return dataset
 
 
 def _load(path: Path, layout: str, on_error: OnError) -> Dataset:

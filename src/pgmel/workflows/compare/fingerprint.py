@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
-from pgmel.datasets.derived import DERIVED_FILE, DerivedSplit, read_derived
+from pgmel.datasets.derived import DERIVED_FILE, DerivedSplit, find_derived
 from pgmel.errors import DataError
 from pgmel.files import hash_json
 from pgmel.settings import Settings
@@ -43,7 +43,11 @@ def fingerprint_data(path: Path) -> Fingerprint:
     Args:
         path: The data set, or a folder with splits derived from it.
     """
-    root, derived = _read_derived(path)
+    try:
+        root, found = find_derived(path)
+    except DataError:  # told when the data set is loaded
+        root, found = path, []
+    derived = {name: split for _, content in found for name, split in content.splits.items()}
     digest = hashlib.blake2b(digest_size=16)
     for file in _files(root):
         name = file.name if root.is_file() else file.relative_to(root).as_posix()
@@ -52,16 +56,6 @@ def fingerprint_data(path: Path) -> Fingerprint:
             with file.open("rb") as handle:
                 digest.update(hashlib.file_digest(handle, "blake2b").digest())
     return Fingerprint(digest.hexdigest(), derived)
-
-
-def _read_derived(path: Path) -> tuple[Path, dict[str, DerivedSplit]]:
-    """Return the data set itself, and all splits derived from it; files that cannot be read are told when it is loaded."""
-    try:
-        own = read_derived(path)
-        beside = read_derived(own[0]) if own else None
-    except DataError:
-        return path, {}
-    return (own[0], {**(beside[1].splits if beside else {}), **own[1].splits}) if own else (path, {})
 
 
 def _files(path: Path) -> list[Path]:
